@@ -1,0 +1,46 @@
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+
+/**
+ * Ports for configurations, which name theirs before anything is bound. They come from below the
+ * kernel's ephemeral range (32768…), where no client's source port can take one in between, and from a
+ * part of it that belongs to this worker alone.
+ */
+const worker = Number(process.env.VITEST_POOL_ID ?? 0) % 16
+const FIRST = 10_000
+const SPAN = 1_400
+let next = process.pid % SPAN
+
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < SPAN; tries++) {
+    const port = FIRST + worker * SPAN + (next++ % SPAN)
+    if (await isFree(port)) return port
+  }
+  throw new Error('no free port left for this worker')
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  try {
+    await once(server.listen({ port, exclusive: true }), 'listening')
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return false
+    throw error
+  } finally {
+    server.close()
+  }
+}
+
+/** TCP ports of this machine that somebody listens on, from proc_net_tcp (state 0A). */
+export async function listeningPorts(): Promise<Set<number>> {
+  const ports = new Set<number>()
+  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
+    for (const line of (await readFile(table, 'utf8')).split('\n').slice(1)) {
+      const [, local, , state] = line.trim().split(/\s+/)
+      if (state === '0A' && local) ports.add(Number.parseInt(local.slice(local.lastIndexOf(':') + 1), 16))
+    }
+  }
+  return ports
+}
