@@ -1,0 +1,72 @@
+import type { Service } from './state.ts'
+
+/**
+ * What must be going on while a service is in a state: begun when the state begins to call for it, ended when
+ * it no longer does. Because it follows from the state alone, nothing is left over after a transition, and a
+ * new daemon begins it all again from the saved state.
+ */
+export type Activity =
+  | { kind: 'bind' }
+  | { kind: 'await-port' }
+  | { kind: 'release' }
+  | { kind: 'arm'; number: number; lane: number }
+  | { kind: 'answer'; lane: number }
+  | { kind: 'retry'; at: number }
+  | { kind: 'spawn'; number: number; lane: number }
+  | { kind: 'await-ready'; number: number; lane: number }
+  | { kind: 'idle'; number: number; lane: number }
+  | { kind: 'drain'; number: number; lane: number; served: boolean }
+  | { kind: 'terminate'; number: number }
+  | { kind: 'kill'; number: number }
+
+export function activities(service: Service): Activity[] {
+  return [...frontActivities(service), ...service.leaving.map(leavingActivity)]
+}
+
+function leavingActivity({ number, lane, phase, served }: Service['leaving'][number]): Activity {
+  switch (phase) {
+    case 'draining':
+      return { kind: 'drain', number, lane, served }
+    case 'terminating':
+      return { kind: 'terminate', number }
+    case 'killing':
+      return { kind: 'kill', number }
+  }
+}
+
+function frontActivities(service: Service): Activity[] {
+  const { front, policy } = service
+  const next = service.number + 1
+  switch (front.kind) {
+    case 'stopped':
+    case 'clearing':
+      return []
+    case 'binding':
+      return [{ kind: 'bind' }]
+    case 'conflict':
+      return [{ kind: 'await-port' }]
+    case 'held':
+      if (!policy.sockets) return []
+      if (policy.start === 'manual') return [{ kind: 'answer', lane: front.lane }]
+      return [{ kind: 'arm', number: next, lane: front.lane }]
+    case 'starting':
+      return starting(front.generation)
+    case 'ready': {
+      const { number, lane } = front.generation
+      return [{ kind: 'idle', number, lane }]
+    }
+    case 'overlap':
+      return starting(front.next)
+    case 'failed': {
+      const { answering, retryAt } = front.failed
+      const wait: Activity[] = retryAt === null ? [] : [{ kind: 'retry', at: retryAt }]
+      return answering && policy.sockets ? [...wait, { kind: 'answer', lane: front.lane }] : wait
+    }
+    case 'stopping':
+      return service.leaving.length === 0 ? [{ kind: 'release' }] : []
+  }
+}
+
+function starting({ number, lane, pid }: { number: number; lane: number; pid: number | null }): Activity[] {
+  return pid === null ? [{ kind: 'spawn', number, lane }] : [{ kind: 'await-ready', number, lane }]
+}

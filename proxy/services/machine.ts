@@ -1,0 +1,648 @@
+/**
+ * The life of a service: `transition(state, event) → { state, effects }`, pure. What has to be going on in a
+ * state is in activities.ts. The one thing to keep in mind: events come late. A generation may exit, become
+ * ready or wake up after the decision that made it irrelevant; each such event is either meant for what is in
+ * front or for one that is leaving, and changes nothing else.
+ *
+ * Longer than 400 lines because it is one function of two variables; split, it could not be read at once.
+ */
+import type { SwapReceipt } from '../protocol.ts'
+import { causeText, exitText, reason, waitsFor } from './reasons.ts'
+import {
+  type Cause,
+  type Effect,
+  type Event,
+  type Failed,
+  type Front,
+  type Generation,
+  LANES,
+  type Leaving,
+  MAX_LEAVING,
+  type Plan,
+  type Policy,
+  type Service,
+} from './state.ts'
+
+export interface Transition {
+  state: Service
+  effects: Effect[]
+}
+
+export function initial(policy: Policy): Service {
+  return {
+    policy,
+    desired: 'down',
+    front: { kind: 'stopped' },
+    leaving: [],
+    number: 0,
+    steered: 0,
+    ends: [],
+    reason: reason('held', 'not up yet'),
+    counters: { activations: 0, swaps: 0, crashes: 0 },
+    readyAt: null,
+    lastExit: null,
+    lastSwap: null,
+  }
+}
+
+/** `state` is never changed; the result shares what did not change. */
+export function transition(state: Service, event: Event): Transition {
+  const life = new Life(state, event.at)
+  life.on(event)
+  life.settle()
+  return { state: life.service, effects: life.effects }
+}
+
+/** One transition in the making: a shallow copy to write to, and the effects so far. */
+class Life {
+  readonly service: Service
+  readonly effects: Effect[] = []
+  private readonly at: number
+
+  constructor(state: Service, at: number) {
+    this.service = { ...state, counters: { ...state.counters } }
+    this.at = at
+  }
+
+  on(event: Event): void {
+    switch (event.type) {
+      case 'up':
+        return this.up()
+      case 'start':
+        return this.start({ code: 'requested', detail: 'start', at: this.at })
+      case 'restart':
+        return this.restart({ code: 'requested', detail: 'restart', at: this.at })
+      case 'stop':
+        return this.stop()
+      case 'sleep':
+        this.service.desired = 'held'
+        return this.rest({ code: 'requested', detail: 'sleep', at: this.at })
+      case 'idle':
+        if (this.service.front.kind !== 'ready') return
+        return this.rest({ code: 'idle', detail: '', at: this.at })
+      case 'kill':
+        this.service.leaving = this.service.leaving.map((each) => ({ ...each, phase: 'killing' }))
+        return
+      case 'change':
+        return this.change({ code: 'changed', detail: event.detail, at: this.at })
+      case 'configure':
+        return this.configure(event.policy, event.restart, event.rebind)
+      case 'bound':
+        return this.bound()
+      case 'bind-failed':
+        if (this.service.front.kind !== 'binding') return
+        this.service.reason = event.reason
+        this.front({ kind: 'conflict', start: this.service.front.start, owners: event.owners })
+        return
+      case 'port-free':
+        if (this.service.front.kind !== 'conflict') return
+        return this.front({ kind: 'binding', start: this.service.front.start })
+      case 'released':
+        return this.released()
+      case 'spawned':
+        return this.spawned(event.number, event.pid)
+      case 'spawn-failed':
+        return this.spawnFailed(event.number, event.message, event.hint)
+      case 'ready':
+        return this.ready(event.number, event.queued)
+      case 'not-ready':
+        return this.notReady(event.number, event.message, event.hint)
+      case 'exited':
+        return this.exited(event)
+      case 'gone':
+        return this.gone(event.number)
+      case 'drained':
+        return this.drained(event.number, event.cut)
+      case 'grace-over':
+        return this.phase(event.number, 'killing')
+      case 'retry-due':
+        return this.retry()
+    }
+  }
+
+  // What a person or the configuration asks for.
+
+  private up(): void {
+    const { front } = this.service
+    this.service.desired = 'up'
+    if (front.kind === 'stopped') this.front({ kind: 'binding', start: null })
+    else if (front.kind === 'stopping' && front.then === 'stopped') {
+      this.front({ kind: 'stopping', then: { start: null } })
+    } else if (front.kind === 'held' && this.eager()) this.begin(front.lane, this.eagerCause(), null)
+  }
+
+  private start(cause: Cause): void {
+    const { front } = this.service
+    this.service.desired = 'up'
+    this.service.ends = []
+    switch (front.kind) {
+      case 'stopped':
+      case 'conflict':
+        return this.front({ kind: 'binding', start: cause })
+      case 'binding':
+        return this.front({ kind: 'binding', start: cause })
+      case 'stopping':
+        return this.front({ kind: 'stopping', then: { start: cause } })
+      case 'held':
+      case 'failed':
+        return this.begin(front.lane, cause, null)
+      case 'clearing':
+        if (front.plan.do !== 'spawn') this.front({ ...front, plan: { do: 'spawn', cause, replaces: null } })
+        return
+      case 'starting':
+      case 'ready':
+      case 'overlap':
+        return
+    }
+  }
+
+  private restart(cause: Cause): void {
+    const { kind } = this.service.front
+    if (kind === 'starting' || kind === 'ready' || kind === 'overlap') {
+      this.service.ends = []
+      this.swap(cause)
+    } else this.start(cause)
+  }
+
+  private stop(): void {
+    this.service.desired = 'down'
+    this.leaveAll('terminating')
+    this.service.reason = reason('requested', 'stopped by request')
+    if (this.service.front.kind !== 'stopped') this.front({ kind: 'stopping', then: 'stopped' })
+  }
+
+  /** Ends the process, keeps the port: a fresh lane is armed at once, so nobody is refused meanwhile. */
+  private rest(cause: Cause): void {
+    const { front } = this.service
+    const text = cause.code === 'idle' ? 'asleep: nothing was connected' : 'asleep by request'
+    switch (front.kind) {
+      case 'starting':
+      case 'ready':
+      case 'overlap': {
+        this.service.reason = reason(cause.code, text)
+        const lane = this.successorLane()
+        this.leaveFront()
+        return this.clear(lane, this.exclusive(), { do: 'rest' })
+      }
+      case 'failed':
+        this.service.reason = reason(cause.code, text)
+        return this.front({ kind: 'held', lane: front.lane })
+      case 'clearing':
+        this.service.reason = reason(cause.code, text)
+        return this.front({ ...front, plan: { do: 'rest' } })
+      case 'binding':
+      case 'conflict':
+        return this.front({ ...front, start: null })
+      case 'stopping':
+      case 'stopped':
+      case 'held':
+        return
+    }
+  }
+
+  private change(cause: Cause): void {
+    const { front } = this.service
+    if (this.service.desired === 'down') return
+    switch (front.kind) {
+      case 'starting':
+      case 'ready':
+      case 'overlap':
+        return this.swap(cause)
+      case 'failed':
+        this.service.ends = []
+        return this.begin(front.lane, cause, null)
+      case 'clearing':
+        // What will be spawned reads the new content; what would have failed gets its next try.
+        if (front.plan.do === 'fail') this.front({ ...front, plan: { do: 'spawn', cause, replaces: null } })
+        if (front.plan.do === 'spawn') this.front({ ...front, plan: { ...front.plan, cause } })
+        return
+      case 'stopped':
+      case 'binding':
+      case 'conflict':
+      case 'held':
+      case 'stopping':
+        return
+    }
+  }
+
+  private configure(policy: Policy, restart: boolean, rebind: boolean): void {
+    this.service.policy = policy
+    const { front } = this.service
+    const cause: Cause = { code: 'configuration', detail: '', at: this.at }
+    if (rebind && front.kind !== 'stopped') {
+      const again = { start: this.running() ? cause : null }
+      this.leaveAll('terminating')
+      const stays = front.kind === 'stopping' && front.then === 'stopped'
+      if (!stays) this.front({ kind: 'stopping', then: again })
+      return
+    }
+    if (restart) this.change(cause)
+    if (this.service.front.kind === 'held' && this.service.desired === 'up' && this.eager()) {
+      this.begin(this.service.front.lane, this.eagerCause(), null)
+    }
+  }
+
+  // What happened to the sockets.
+
+  private bound(): void {
+    const { front } = this.service
+    if (front.kind !== 'binding') return
+    this.service.steered = 0
+    const start = front.start ?? (this.eager() ? this.eagerCause() : null)
+    if (start !== null) return this.begin(0, start, null)
+    this.service.reason = reason(
+      'held',
+      this.service.policy.start === 'manual' ? 'waits for a start' : 'nothing has asked yet',
+    )
+    this.front({ kind: 'held', lane: 0 })
+  }
+
+  private released(): void {
+    const { front } = this.service
+    if (front.kind !== 'stopping') return
+    this.front(front.then === 'stopped' ? { kind: 'stopped' } : { kind: 'binding', start: front.then.start })
+  }
+
+  // What happened to generations.
+
+  private spawned(number: number, pid: number): void {
+    const { front } = this.service
+    if (front.kind === 'starting' && front.generation.number === number) {
+      return this.front({ ...front, generation: { ...front.generation, pid } })
+    }
+    if (front.kind === 'overlap' && front.next.number === number) {
+      return this.front({ ...front, next: { ...front.next, pid } })
+    }
+    if (this.service.leaving.some((each) => each.number === number)) return
+    // An armed spec was woken by a connection.
+    const lane = front.kind === 'held' ? front.lane : null
+    this.service.number = Math.max(this.service.number, number)
+    if (lane === null) return this.leave({ number, lane: this.service.steered }, 'killing', false)
+    this.service.counters.activations += 1
+    if (this.service.desired === 'held') this.service.desired = 'up'
+    const cause: Cause = { code: 'first-connection', detail: '', at: this.at }
+    this.starting({ number, lane, cause, replaces: null, pid })
+  }
+
+  private spawnFailed(number: number, message: string, hint: string | null): void {
+    const { front } = this.service
+    if (this.service.leaving.some((each) => each.number === number)) return this.gone(number)
+    const why = reason('spawn-failed', message, hint)
+    if (front.kind === 'overlap' && front.next.number === number) {
+      this.keepCurrent(front.current, `generation ${number} could not be started: ${message}`, hint)
+      return
+    }
+    const isNext = front.kind === 'starting' && front.generation.number === number
+    const lane = isNext ? front.generation.lane : front.kind === 'held' ? front.lane : null
+    if (lane === null) return
+    this.service.number = Math.max(this.service.number, number)
+    this.count()
+    this.service.reason = why
+    this.front({ kind: 'failed', lane, failed: this.failedStart() })
+  }
+
+  private ready(number: number, queued: number): void {
+    const { front } = this.service
+    if (front.kind === 'starting' && front.generation.number === number) {
+      return this.serve(front.generation, 'hold', queued)
+    }
+    if (front.kind === 'overlap' && front.next.number === number) {
+      this.steer(front.next.lane)
+      this.leave(front.current, 'draining', true)
+      this.serve(front.next, 'overlap', queued)
+    }
+  }
+
+  private notReady(number: number, message: string, hint: string | null): void {
+    const { front } = this.service
+    if (front.kind === 'starting' && front.generation.number === number) {
+      this.count()
+      this.service.reason = reason('not-ready', message, hint)
+      this.leave(front.generation, 'killing', false)
+      return this.clear(front.generation.lane, false, { do: 'fail', failed: this.failedStart() })
+    }
+    if (front.kind === 'overlap' && front.next.number === number) {
+      this.leave(front.next, 'killing', false)
+      this.keepCurrent(front.current, `generation ${number} was not ready: ${message}`, hint)
+    }
+  }
+
+  private exited(event: Extract<Event, { type: 'exited' }>): void {
+    const { number, code, signal, left } = event
+    const { front } = this.service
+    const exit = { code, signal, at: new Date(this.at).toISOString() }
+    const leaving = this.service.leaving.find((each) => each.number === number)
+    if (leaving !== undefined) {
+      this.service.lastExit = exit
+      // A leader that ended by itself leaves nobody who would end the rest.
+      if (leaving.phase === 'draining') this.phase(number, 'terminating')
+      return
+    }
+    const text = exitText(code, signal)
+    if (front.kind === 'overlap' && front.next.number === number) {
+      this.service.lastExit = exit
+      this.leave(front.next, 'killing', false)
+      return this.keepCurrent(front.current, `generation ${number} failed: ${text}`, null)
+    }
+    if (front.kind === 'overlap' && front.current.number === number) {
+      // The next one is all there is: connections wait for it.
+      this.ended(exit, text)
+      this.leave(front.current, 'killing', true)
+      this.steer(front.next.lane)
+      return this.starting(front.next)
+    }
+    if (front.kind !== 'starting' && front.kind !== 'ready') return
+    const { generation } = front
+    if (generation.number !== number) return
+    const wasReady = front.kind === 'ready'
+    this.leave(generation, 'killing', wasReady)
+    this.ended(exit, text)
+    const plan = wasReady ? this.afterCrash(text) : this.afterFailedStart(text, code, left)
+    this.clear(generation.lane, false, plan)
+  }
+
+  private gone(number: number): void {
+    const { front } = this.service
+    const leaving = this.service.leaving.find((each) => each.number === number)
+    if (leaving === undefined) {
+      const generations = [
+        ...(front.kind === 'starting' || front.kind === 'ready' ? [front.generation] : []),
+        ...(front.kind === 'overlap' ? [front.current, front.next] : []),
+      ]
+      if (!generations.some((each) => each.number === number)) return
+      // Its exit was missed (the holder that knew it died with it).
+      this.exited({ type: 'exited', at: this.at, number, code: null, signal: null, left: 0 })
+      return this.gone(number)
+    }
+    this.service.leaving = this.service.leaving.filter((each) => each !== leaving)
+    this.effects.push({ do: 'forget', number })
+    if (!this.lanesInUse().has(leaving.lane) && front.kind !== 'stopping' && front.kind !== 'stopped') {
+      this.effects.push({ do: 'relay', lane: leaving.lane })
+    }
+  }
+
+  private drained(number: number, cut: number): void {
+    const { lastSwap } = this.service
+    this.phase(number, 'terminating')
+    if (lastSwap?.from === number && cut > 0) {
+      this.service.lastSwap = { ...lastSwap, cut: lastSwap.cut + cut }
+      this.effects.push({ do: 'receipt', receipt: this.service.lastSwap })
+    }
+  }
+
+  private retry(): void {
+    const { front } = this.service
+    if (front.kind !== 'failed') return
+    if (this.onDemand()) this.front({ kind: 'held', lane: front.lane })
+    else this.begin(front.lane, { code: 'retry', detail: '', at: this.at }, null)
+  }
+
+  // How it is done.
+
+  /** Replaces what runs. Under `hold` new connections go to the next generation from this moment on. */
+  private swap(cause: Cause): void {
+    const { front, policy } = this.service
+    if (front.kind === 'overlap') {
+      this.leave(front.next, 'killing', false)
+      return this.beside(front.current, cause)
+    }
+    if (front.kind !== 'starting' && front.kind !== 'ready') return
+    const { generation } = front
+    if (policy.swap === 'overlap' && front.kind === 'ready') return this.beside(generation, cause)
+    const replaces = front.kind === 'ready' ? generation.number : generation.replaces
+    const lane = this.successorLane()
+    this.leaveFront()
+    this.clear(lane, this.exclusive(), { do: 'spawn', cause, replaces })
+  }
+
+  /** `overlap`: the next generation starts on a lane that gets no traffic, beside the current one. */
+  private beside(current: Generation, cause: Cause): void {
+    const lane = this.freeLane(new Set([current.lane]))
+    if (lane === null) {
+      // Every lane has somebody who is being ended: go on as under `hold`, on the one that frees first.
+      this.leave(current, 'draining', true)
+      return this.clear(this.oldestLane(), false, { do: 'spawn', cause, replaces: current.number })
+    }
+    this.effects.push({ do: 'fresh', lane })
+    this.service.number += 1
+    const next = { number: this.service.number, lane, cause, replaces: current.number, pid: null }
+    this.front({ kind: 'overlap', current, next })
+  }
+
+  private keepCurrent(current: Generation, message: string, hint: string | null): void {
+    this.service.reason = reason('exited', `${message}; generation ${current.number} goes on serving`, hint)
+    this.effects.push({ do: 'notice', level: 'error', message: this.service.reason.message })
+    this.front({ kind: 'ready', generation: current })
+  }
+
+  private begin(lane: number, cause: Cause, replaces: number | null): void {
+    this.service.number += 1
+    this.starting({ number: this.service.number, lane, cause, replaces, pid: null })
+  }
+
+  private starting(generation: Generation): void {
+    this.service.reason = reason(generation.cause.code, causeText(generation.cause))
+    this.front({ kind: 'starting', generation })
+  }
+
+  private serve(generation: Generation, policy: SwapReceipt['policy'], queued: number): void {
+    const { cause, replaces, number } = generation
+    const ms = this.at - cause.at
+    this.service.readyAt = this.at
+    this.service.reason = reason(cause.code, `${causeText(cause)}, ${ms} ms`)
+    if (replaces !== null) {
+      const receipt: SwapReceipt = {
+        from: replaces,
+        to: number,
+        cause: causeText(cause),
+        policy: policy === 'hold' && this.exclusive() ? 'exclusive' : policy,
+        ms,
+        queued,
+        moved: 0,
+        cut: 0,
+      }
+      this.service.counters.swaps += 1
+      this.service.lastSwap = receipt
+      this.effects.push({ do: 'receipt', receipt })
+    }
+    this.front({ kind: 'ready', generation })
+  }
+
+  private ended(exit: NonNullable<Service['lastExit']>, text: string): void {
+    this.service.lastExit = exit
+    this.count()
+    if (exit.code !== 0) this.service.counters.crashes += 1
+    this.service.reason = reason('exited', text)
+  }
+
+  /** One more end for the retry limit. */
+  private count(): void {
+    const { retry } = this.service.policy
+    this.service.ends = [...this.service.ends, this.at].filter((at) => at > this.at - retry.withinMs)
+  }
+
+  /** A server that had been ready: at once the first time, then after the delay, until the limit. */
+  private afterCrash(text: string): Plan {
+    const { retry } = this.service.policy
+    const count = this.service.ends.length
+    if (count > retry.limit) {
+      const message = `${text}; it ended ${count} times within ${retry.withinMs / 1000} s`
+      this.service.reason = reason('retry-limit', `${message}; ${waitsFor(this.service.policy, null)}`)
+      this.effects.push({ do: 'notice', level: 'error', message: this.service.reason.message })
+      return { do: 'fail', failed: { answering: true, retryAt: null } }
+    }
+    const again = count === 1 ? 0 : retry.delayMs
+    this.effects.push({
+      do: 'notice',
+      level: 'warn',
+      message: `${text}; ${waitsFor(this.service.policy, again)}`,
+    })
+    if (again > 0) {
+      this.service.reason = reason('exited', `${text}; ${waitsFor(this.service.policy, again)}`)
+      return { do: 'fail', failed: { answering: false, retryAt: this.at + again } }
+    }
+    if (this.onDemand()) return { do: 'rest' }
+    return { do: 'spawn', cause: { code: 'retry', detail: '', at: this.at }, replaces: null }
+  }
+
+  private afterFailedStart(text: string, code: number | null, left: number): Plan {
+    const failed = this.failedStart()
+    const forked = code === 0 && left > 0
+    const what = forked
+      ? `ended with exit 0 but left ${left} processes running`
+      : `${text} before it was ready`
+    const waits = waitsFor(this.service.policy, failed.retryAt === null ? null : failed.retryAt - this.at)
+    const hint = forked
+      ? 'a server must stay in the foreground: look for an option like --no-daemon; what it left was ended'
+      : null
+    this.service.reason = reason('exited', `${what}; ${waits}`, hint)
+    this.effects.push({ do: 'notice', level: 'error', message: this.service.reason.message })
+    return { do: 'fail', failed }
+  }
+
+  /** A start that failed: with a watch the next save is the next try; without, a few by themselves. */
+  private failedStart(): Failed {
+    const { watch, retry } = this.service.policy
+    const again = watch === null && this.service.ends.length <= retry.limit
+    return { answering: true, retryAt: again ? this.at + retry.delayMs : null }
+  }
+
+  // Lanes.
+
+  private exclusive(): boolean {
+    return this.service.policy.swap === 'exclusive' || !this.service.policy.sockets
+  }
+
+  private eager(): boolean {
+    const { start, sockets } = this.service.policy
+    return start === 'eager' || (!sockets && start !== 'manual')
+  }
+
+  /** Started, and started again, by connections alone. */
+  private onDemand(): boolean {
+    return this.service.policy.sockets && this.service.policy.start === 'on-demand'
+  }
+
+  private eagerCause(): Cause {
+    return { code: 'eager', detail: '', at: this.at }
+  }
+
+  private running(): boolean {
+    const { kind } = this.service.front
+    return kind === 'starting' || kind === 'ready' || kind === 'overlap' || kind === 'clearing'
+  }
+
+  private lanesInUse(): Set<number> {
+    const { front, leaving } = this.service
+    const used = new Set(leaving.map((each) => each.lane))
+    if ('lane' in front) used.add(front.lane)
+    if ('generation' in front) used.add(front.generation.lane)
+    if (front.kind === 'overlap') used.add(front.current.lane).add(front.next.lane)
+    return used
+  }
+
+  private freeLane(except: Set<number>): number | null {
+    const used = this.lanesInUse()
+    for (let lane = 0; lane < LANES; lane += 1) if (!used.has(lane) && !except.has(lane)) return lane
+    return null
+  }
+
+  /** Every lane is taken: the one whose generation has been leaving for longest, which is ended now. */
+  private oldestLane(): number {
+    const oldest = this.service.leaving[0]
+    if (oldest === undefined) return this.service.steered
+    this.phase(oldest.number, 'killing')
+    return oldest.lane
+  }
+
+  /** The lane of whatever comes next, already steered to; or one that has to be cleared first. */
+  private successorLane(): number {
+    const lane = this.freeLane(new Set())
+    if (lane === null) return this.oldestLane()
+    this.effects.push({ do: 'fresh', lane })
+    this.steer(lane)
+    return lane
+  }
+
+  private steer(lane: number): void {
+    this.service.steered = lane
+    this.effects.push({ do: 'steer', lane })
+  }
+
+  private clear(lane: number, all: boolean, plan: Plan): void {
+    this.front({ kind: 'clearing', lane, all, plan })
+  }
+
+  private front(front: Front): void {
+    this.service.front = front
+  }
+
+  private leaveFront(): void {
+    const { front } = this.service
+    if (front.kind === 'starting') this.leave(front.generation, 'draining', false)
+    else if (front.kind === 'ready') this.leave(front.generation, 'draining', true)
+    else if (front.kind === 'overlap') {
+      this.leave(front.current, 'draining', true)
+      this.leave(front.next, 'killing', false)
+    }
+  }
+
+  private leave(
+    { number, lane }: { number: number; lane: number },
+    phase: Leaving['phase'],
+    served: boolean,
+  ): void {
+    this.service.leaving = [...this.service.leaving, { number, lane, phase, served }]
+    const slow = this.service.leaving.filter((each) => each.phase !== 'killing')
+    const oldest = slow[0]
+    if (oldest !== undefined && slow.length > MAX_LEAVING) this.phase(oldest.number, 'killing')
+  }
+
+  private leaveAll(phase: Leaving['phase']): void {
+    this.leaveFront()
+    this.service.leaving = this.service.leaving.map((each) =>
+      each.phase === 'draining' ? { ...each, phase } : each,
+    )
+  }
+
+  private phase(number: number, phase: Leaving['phase']): void {
+    const order: Leaving['phase'][] = ['draining', 'terminating', 'killing']
+    this.service.leaving = this.service.leaving.map((each) =>
+      each.number === number && order.indexOf(phase) > order.indexOf(each.phase) ? { ...each, phase } : each,
+    )
+  }
+
+  /** Goes on where a transition only had to wait for what has just happened. */
+  settle(): void {
+    const { front, leaving } = this.service
+    if (front.kind !== 'clearing') return
+    if (front.all ? leaving.length > 0 : leaving.some((each) => each.lane === front.lane)) return
+    if (this.service.steered !== front.lane) {
+      this.effects.push({ do: 'fresh', lane: front.lane })
+      this.steer(front.lane)
+    }
+    const { plan, lane } = front
+    if (plan.do === 'spawn') return this.begin(lane, plan.cause, plan.replaces)
+    this.front(plan.do === 'rest' ? { kind: 'held', lane } : { kind: 'failed', lane, failed: plan.failed })
+  }
+}

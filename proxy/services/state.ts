@@ -1,0 +1,138 @@
+import type { ExitStatus, PortOwner, Reason, ReasonCode, SwapPolicy, SwapReceipt } from '../protocol.ts'
+
+/**
+ * The state of one service, as plain data: it is saved before anything is done about it, so that the next
+ * daemon goes on where this one was killed.
+ *
+ *                    bind                    connection / start
+ *   stopped ──────► binding ──────► held ───────────────────────► starting ──► ready
+ *      ▲               │ ▲            ▲                             │   ▲        │ change: swap
+ *      │               ▼ │            │ sleep, ended                ▼   └────────┤   hold: starting, steered there at once
+ *   stopping        conflict       clearing ◄──── exited ──── failed             │   overlap: beside the current one
+ *                                                                                └── exclusive: clearing first
+ *
+ * `front` is what serves, or will; generations that finish and end are in `leaving`, whatever the front does.
+ */
+export interface Service {
+  policy: Policy
+  desired: 'up' | 'held' | 'down'
+  front: Front
+  leaving: Leaving[]
+  /** Number of the newest generation; the next is one more. */
+  number: number
+  /** Lane that new connections go to. */
+  steered: number
+  /** When generations ended by themselves lately (ms since the epoch), for the retry limit. */
+  ends: number[]
+  reason: Reason
+  counters: { activations: number; swaps: number; crashes: number }
+  readyAt: number | null
+  lastExit: ExitStatus | null
+  lastSwap: SwapReceipt | null
+}
+
+/** What of a service's configuration its machine decides by. Times in milliseconds. */
+export interface Policy {
+  /** False: a worker. */
+  sockets: boolean
+  start: 'on-demand' | 'eager' | 'manual'
+  swap: SwapPolicy
+  /** The globs, for print; null: nothing is watched. */
+  watch: string[] | null
+  retry: { limit: number; withinMs: number; delayMs: number }
+}
+
+/** A lane is the index of a slot, the same in all sockets of a service. */
+export const LANES = 5
+
+/** Draining generations beyond this many: the oldest is ended at once, so that a lane is always near. */
+export const MAX_LEAVING = 3
+
+/** Why a generation is started. */
+export interface Cause {
+  code: ReasonCode
+  /** A file, a verb; '' where the code says it all. */
+  detail: string
+  /** When it happened, ms since the epoch. */
+  at: number
+}
+
+export interface Generation {
+  number: number
+  lane: number
+  cause: Cause
+  /** Generation that this one replaces; null for a cold start. */
+  replaces: number | null
+  /** Null until it was spawned. */
+  pid: number | null
+}
+
+/** Finishing (`draining`), told to end (`terminating`), or killed; it goes when its whole group has gone. */
+export interface Leaving {
+  number: number
+  lane: number
+  phase: 'draining' | 'terminating' | 'killing'
+  /** It was ready once; otherwise it has accepted nothing that anyone knows of, and need not be waited for. */
+  served: boolean
+}
+
+/** What a cleared lane is for. */
+export type Plan =
+  | { do: 'spawn'; cause: Cause; replaces: number | null }
+  | { do: 'rest' }
+  | { do: 'fail'; failed: Failed }
+
+export interface Failed {
+  /** Waiting connections get the failure page; otherwise they wait for the retry. */
+  answering: boolean
+  /** Time of the next try, ms since the epoch; null: only a change or a start. */
+  retryAt: number | null
+}
+
+export type Front =
+  | { kind: 'stopped' }
+  | { kind: 'binding'; start: Cause | null }
+  | { kind: 'conflict'; start: Cause | null; owners: PortOwner[] }
+  | { kind: 'held'; lane: number }
+  | { kind: 'starting'; generation: Generation }
+  | { kind: 'ready'; generation: Generation }
+  | { kind: 'overlap'; current: Generation; next: Generation }
+  /** Waits until no generation is left on `lane` (`all`: none at all), then does `plan`. */
+  | { kind: 'clearing'; lane: number; all: boolean; plan: Plan }
+  | { kind: 'failed'; lane: number; failed: Failed }
+  /** Waits until every generation has gone and the sockets are released. */
+  | { kind: 'stopping'; then: 'stopped' | { start: Cause | null } }
+
+export type Event = { at: number } & (
+  | { type: 'up' }
+  | { type: 'start' }
+  | { type: 'restart' }
+  | { type: 'stop' }
+  | { type: 'sleep' }
+  | { type: 'idle' }
+  | { type: 'kill' } // end what is left of the leaving ones now
+  | { type: 'change'; detail: string }
+  | { type: 'configure'; policy: Policy; restart: boolean; rebind: boolean }
+  | { type: 'bound' }
+  | { type: 'bind-failed'; owners: PortOwner[]; reason: Reason }
+  | { type: 'port-free' }
+  | { type: 'released' }
+  | { type: 'spawned'; number: number; pid: number }
+  | { type: 'spawn-failed'; number: number; message: string; hint: string | null }
+  | { type: 'ready'; number: number; queued: number }
+  | { type: 'not-ready'; number: number; message: string; hint: string | null }
+  | { type: 'exited'; number: number; code: number | null; signal: string | null; left: number }
+  | { type: 'gone'; number: number }
+  | { type: 'drained'; number: number; cut: number }
+  | { type: 'grace-over'; number: number }
+  | { type: 'retry-due' }
+)
+
+/** One-shot work that a transition asks for, in order. */
+export type Effect =
+  | { do: 'fresh'; lane: number }
+  | { do: 'steer'; lane: number }
+  | { do: 'relay'; lane: number }
+  | { do: 'forget'; number: number }
+  | { do: 'receipt'; receipt: SwapReceipt }
+  | { do: 'notice'; level: 'info' | 'warn' | 'error'; message: string }
