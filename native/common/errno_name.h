@@ -4,11 +4,9 @@
 
 namespace devsock {
 
-/**
- * `EADDRINUSE` for 98. A table of our own, because strerrorname_np(3) needs glibc 2.32 and the addon
- * is loaded on older ones. `EUNKNOWN` for what is not in it.
- */
-inline const char* errnoName(int number) noexcept {
+/// `EADDRINUSE` for 98. A table of our own, because strerrorname_np(3) needs glibc 2.32 and the addon is loaded
+/// on older ones. `EUNKNOWN` for what is not in it.
+inline const char* errno_name(int number) noexcept {
   switch (number) {
 #define DEVSOCK_ERRNO(name) \
   case name:                \

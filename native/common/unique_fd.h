@@ -1,14 +1,14 @@
 #pragma once
 
-#include <cerrno>
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 namespace devsock {
 
-/** One owned file descriptor: moved, never copied, closed once. */
+/// One owned file descriptor: moved, never copied, closed once.
 class UniqueFd {
  public:
   UniqueFd() = default;
@@ -25,19 +25,19 @@ class UniqueFd {
   [[nodiscard]] int get() const noexcept { return fd_; }
   explicit operator bool() const noexcept { return fd_ >= 0; }
 
-  /** Gives the number away: the caller closes it. */
+  /// Gives the number away: the caller closes it.
   [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
 
-  /** Closes what is owned, then owns `fd`. Keeps errno, so that it may run on the way out of a failed call. */
+  /// Closes what is owned, then owns `fd`. Keeps errno, so that it may run on the way out of a failed call.
   void reset(int fd = -1) noexcept {
     const int saved = errno;
-    // Never retried on EINTR: on Linux the number is free by then, and may be somebody else's.
+    // Never again on EINTR: on Linux the number is free by then, and may already be somebody else's.
     if (fd_ >= 0) ::close(fd_);
     fd_ = fd;
     errno = saved;
   }
 
-  /** A close-on-exec duplicate, never 0, 1 or 2; invalid, with errno set, when it cannot be made. */
+  /// A close-on-exec duplicate, never 0, 1 or 2; invalid, with errno set, when it cannot be made.
   [[nodiscard]] UniqueFd duplicate() const noexcept { return UniqueFd(::fcntl(fd_, F_DUPFD_CLOEXEC, 3)); }
 
  private:
