@@ -9,7 +9,7 @@ export type Activity =
   | { kind: 'bind' }
   | { kind: 'await-port' }
   | { kind: 'release' }
-  | { kind: 'arm'; number: number; lane: number }
+  | { kind: 'arm'; number: number; lane: number; revision: number }
   | { kind: 'answer'; lane: number }
   | { kind: 'retry'; at: number }
   | { kind: 'spawn'; number: number; lane: number }
@@ -48,12 +48,12 @@ function frontActivities(service: Service): Activity[] {
     case 'held':
       if (!policy.sockets) return []
       if (policy.start === 'manual') return [{ kind: 'answer', lane: front.lane }]
-      return [{ kind: 'arm', number: next, lane: front.lane }]
+      return [{ kind: 'arm', number: next, lane: front.lane, revision: policy.revision }]
     case 'starting':
       return starting(front.generation)
     case 'ready': {
       const { number, lane } = front.generation
-      return [{ kind: 'idle', number, lane }]
+      return policy.sockets ? [{ kind: 'idle', number, lane }] : []
     }
     case 'overlap':
       return starting(front.next)

@@ -37,6 +37,7 @@ export function initial(policy: Policy): Service {
     number: 0,
     steered: 0,
     ends: [],
+    lastChange: null,
     reason: reason('held', 'not up yet'),
     counters: { activations: 0, swaps: 0, crashes: 0 },
     readyAt: null,
@@ -75,10 +76,11 @@ class Life {
       case 'stop':
         return this.stop()
       case 'sleep':
+        if (this.service.desired === 'down') return
         this.service.desired = 'held'
         return this.rest({ code: 'requested', detail: 'sleep', at: this.at })
       case 'idle':
-        if (this.service.front.kind !== 'ready') return
+        if (this.service.front.kind !== 'ready' || !this.service.policy.sockets) return
         return this.rest({ code: 'idle', detail: '', at: this.at })
       case 'kill':
         this.service.leaving = this.service.leaving.map((each) => ({ ...each, phase: 'killing' }))
@@ -100,7 +102,7 @@ class Life {
       case 'released':
         return this.released()
       case 'spawned':
-        return this.spawned(event.number, event.pid)
+        return this.spawned(event.number, event.pid, event.startedAt)
       case 'spawn-failed':
         return this.spawnFailed(event.number, event.message, event.hint)
       case 'ready':
@@ -126,8 +128,8 @@ class Life {
     const { front } = this.service
     this.service.desired = 'up'
     if (front.kind === 'stopped') this.front({ kind: 'binding', start: null })
-    else if (front.kind === 'stopping' && front.then === 'stopped') {
-      this.front({ kind: 'stopping', then: { start: null } })
+    else if (front.kind === 'stopping' && front.next === 'stopped') {
+      this.front({ kind: 'stopping', next: { start: null } })
     } else if (front.kind === 'held' && this.eager()) this.begin(front.lane, this.eagerCause(), null)
   }
 
@@ -142,7 +144,7 @@ class Life {
       case 'binding':
         return this.front({ kind: 'binding', start: cause })
       case 'stopping':
-        return this.front({ kind: 'stopping', then: { start: cause } })
+        return this.front({ kind: 'stopping', next: { start: cause } })
       case 'held':
       case 'failed':
         return this.begin(front.lane, cause, null)
@@ -168,7 +170,7 @@ class Life {
     this.service.desired = 'down'
     this.leaveAll('terminating')
     this.service.reason = reason('requested', 'stopped by request')
-    if (this.service.front.kind !== 'stopped') this.front({ kind: 'stopping', then: 'stopped' })
+    if (this.service.front.kind !== 'stopped') this.front({ kind: 'stopping', next: 'stopped' })
   }
 
   /** Ends the process, keeps the port: a fresh lane is armed at once, so nobody is refused meanwhile. */
@@ -203,6 +205,7 @@ class Life {
   private change(cause: Cause): void {
     const { front } = this.service
     if (this.service.desired === 'down') return
+    this.service.lastChange = cause
     switch (front.kind) {
       case 'starting':
       case 'ready':
@@ -232,8 +235,8 @@ class Life {
     if (rebind && front.kind !== 'stopped') {
       const again = { start: this.running() ? cause : null }
       this.leaveAll('terminating')
-      const stays = front.kind === 'stopping' && front.then === 'stopped'
-      if (!stays) this.front({ kind: 'stopping', then: again })
+      const stays = front.kind === 'stopping' && front.next === 'stopped'
+      if (!stays) this.front({ kind: 'stopping', next: again })
       return
     }
     if (restart) this.change(cause)
@@ -249,26 +252,24 @@ class Life {
     if (front.kind !== 'binding') return
     this.service.steered = 0
     const start = front.start ?? (this.eager() ? this.eagerCause() : null)
-    if (start !== null) return this.begin(0, start, null)
-    this.service.reason = reason(
-      'held',
-      this.service.policy.start === 'manual' ? 'waits for a start' : 'nothing has asked yet',
-    )
-    this.front({ kind: 'held', lane: 0 })
+    const waits = this.service.policy.start === 'manual' ? 'waits for a start' : 'nothing has asked yet'
+    this.service.reason = reason('held', waits)
+    this.clear(0, true, start === null ? { do: 'rest' } : { do: 'spawn', cause: start, replaces: null })
   }
 
   private released(): void {
     const { front } = this.service
     if (front.kind !== 'stopping') return
-    this.front(front.then === 'stopped' ? { kind: 'stopped' } : { kind: 'binding', start: front.then.start })
+    this.front(front.next === 'stopped' ? { kind: 'stopped' } : { kind: 'binding', start: front.next.start })
   }
 
   // What happened to generations.
 
-  private spawned(number: number, pid: number): void {
+  private spawned(number: number, pid: number, startedAt: number): void {
     const { front } = this.service
     if (front.kind === 'starting' && front.generation.number === number) {
-      return this.front({ ...front, generation: { ...front.generation, pid } })
+      this.front({ ...front, generation: { ...front.generation, pid } })
+      return this.checkNew(startedAt)
     }
     if (front.kind === 'overlap' && front.next.number === number) {
       return this.front({ ...front, next: { ...front.next, pid } })
@@ -282,6 +283,13 @@ class Life {
     if (this.service.desired === 'held') this.service.desired = 'up'
     const cause: Cause = { code: 'first-connection', detail: '', at: this.at }
     this.starting({ number, lane, cause, replaces: null, pid })
+    this.checkNew(startedAt)
+  }
+
+  /** An armed spec may fire just before a save whose news comes first: it may have read the old content. */
+  private checkNew(startedAt: number): void {
+    const { lastChange } = this.service
+    if (lastChange !== null && lastChange.at > startedAt) this.swap(lastChange)
   }
 
   private spawnFailed(number: number, message: string, hint: string | null): void {
@@ -376,7 +384,7 @@ class Life {
     }
     this.service.leaving = this.service.leaving.filter((each) => each !== leaving)
     this.effects.push({ do: 'forget', number })
-    if (!this.lanesInUse().has(leaving.lane) && front.kind !== 'stopping' && front.kind !== 'stopped') {
+    if (leaving.lane !== this.service.steered && front.kind !== 'stopping' && front.kind !== 'stopped') {
       this.effects.push({ do: 'relay', lane: leaving.lane })
     }
   }

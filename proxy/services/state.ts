@@ -24,6 +24,7 @@ export interface Service {
   steered: number
   /** When generations ended by themselves lately (ms since the epoch), for the retry limit. */
   ends: number[]
+  lastChange: Cause | null
   reason: Reason
   counters: { activations: number; swaps: number; crashes: number }
   readyAt: number | null
@@ -33,6 +34,8 @@ export interface Service {
 
 /** What of a service's configuration its machine decides by. Times in milliseconds. */
 export interface Policy {
+  /** Counts the configurations applied: what is armed must be of the latest. */
+  revision: number
   /** False: a worker. */
   sockets: boolean
   start: 'on-demand' | 'eager' | 'manual'
@@ -101,7 +104,7 @@ export type Front =
   | { kind: 'clearing'; lane: number; all: boolean; plan: Plan }
   | { kind: 'failed'; lane: number; failed: Failed }
   /** Waits until every generation has gone and the sockets are released. */
-  | { kind: 'stopping'; then: 'stopped' | { start: Cause | null } }
+  | { kind: 'stopping'; next: 'stopped' | { start: Cause | null } }
 
 export type Event = { at: number } & (
   | { type: 'up' }
@@ -117,7 +120,7 @@ export type Event = { at: number } & (
   | { type: 'bind-failed'; owners: PortOwner[]; reason: Reason }
   | { type: 'port-free' }
   | { type: 'released' }
-  | { type: 'spawned'; number: number; pid: number }
+  | { type: 'spawned'; number: number; pid: number; startedAt: number } // ms since the epoch, not later than it was
   | { type: 'spawn-failed'; number: number; message: string; hint: string | null }
   | { type: 'ready'; number: number; queued: number }
   | { type: 'not-ready'; number: number; message: string; hint: string | null }
