@@ -23,7 +23,7 @@
     },
     {
       'target_name': 'devsock',
-      'sources': ['<!@(node -p "fs.readdirSync(\'addon\').filter((name) => name.endsWith(\'.cc\')).map((name) => \'addon/\' + name).join(\' \')")'],
+      'sources': ['<!@(node -p "fs.readdirSync(\'addon\').filter((name) => name.endsWith(\'.cc\') && !name.endsWith(process.platform === \'linux\' ? \'_darwin.cc\' : \'_linux.cc\')).map((name) => \'addon/\' + name).join(\' \')")'],
       'defines': ['NAPI_VERSION=9'],
       'dependencies': ['<!(node -p "require(\'node-addon-api\').targets"):node_addon_api_except'],
     },
