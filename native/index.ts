@@ -4,6 +4,10 @@
  * the call, the errno and the address.
  */
 
+import { createRequire } from 'node:module'
+import { constants } from 'node:os'
+import { locate } from './locate.ts'
+
 /** What every failing system call throws. `code` is the errno's name: `EADDRINUSE`. */
 export interface SystemError extends Error {
   code: string
@@ -33,10 +37,22 @@ export interface Credentials {
 export interface Seqpacket extends Disposable {
   /** SO_PEERCRED at connect time. */
   readonly peer: Credentials
-  /** Sends one message; what does not fit the kernel's buffer is kept in order and sent when it does. */
+  /**
+   * Sends one message; what does not fit the kernel's buffer is kept in order and sent when it does. The
+   * descriptors stay the caller's. Throws for what can never be sent (EMSGSIZE, EBADF, ETOOMANYREFS); that the
+   * other end has gone is told by `onClose` alone.
+   */
   send(data: Uint8Array, descriptors?: readonly Descriptor[]): void
-  /** `onMessage` gets every message and owns its descriptors; `onClose` comes once, also after an error. */
-  start(onMessage: (data: Buffer, descriptors: Descriptor[]) => void, onClose: (error: SystemError | null) => void): void
+  /**
+   * `onMessage` gets every message and owns its descriptors; fewer than were sent arrive where this process has
+   * no number left for them (EMFILE). `onClose` comes once, after the last message, when the other end or an
+   * error ends it; not after a close() from here. Once started it keeps the process alive until it is closed.
+   */
+  start(
+    onMessage: (data: Buffer, descriptors: Descriptor[]) => void,
+    onClose: (error: SystemError | null) => void,
+  ): void
+  /** Idempotent. What was not sent yet is lost. */
   close(): void
 }
 
@@ -52,7 +68,18 @@ export interface SocketInfo {
 /** One row of sock_diag(7) for TCP. */
 export interface Connection {
   inode: number
-  state: 'established' | 'syn-sent' | 'syn-recv' | 'fin-wait-1' | 'fin-wait-2' | 'time-wait' | 'close' | 'close-wait' | 'last-ack' | 'listen' | 'closing'
+  state:
+    | 'established'
+    | 'syn-sent'
+    | 'syn-recv'
+    | 'fin-wait-1'
+    | 'fin-wait-2'
+    | 'time-wait'
+    | 'close'
+    | 'close-wait'
+    | 'last-ack'
+    | 'listen'
+    | 'closing'
   uid: number
   localAddress: string
   localPort: number
@@ -65,4 +92,155 @@ export interface Connection {
   /** Milliseconds since the last data went each way; null without TCP_INFO. */
   lastSentMs: number | null
   lastReceivedMs: number | null
+}
+
+/** A wait for a descriptor; close() ends it early. */
+export interface Watch extends Disposable {
+  close(): void
+}
+
+/** What the addon exports; nothing else knows this shape. */
+interface Binding {
+  Descriptor: { prototype: { close(): void } }
+  Seqpacket: { prototype: { close(): void } }
+  Watch: { prototype: { close(): void } }
+  connectSeqpacket(path: string): Seqpacket
+  seqpacketPair(): [Seqpacket, Seqpacket]
+  onReadable(descriptor: Descriptor, callback: () => void): Watch
+  socketInfo(descriptor: Descriptor | number): SocketInfo
+  queueDepth(descriptor: Descriptor): number
+  accept(descriptor: Descriptor): number | null
+  probeIp(host: string, port: number, slot: number): Descriptor
+  probeUnix(path: string): Descriptor
+  connections(states: number, localPort: number): Connection[]
+  sendDatagram(path: string, data: Uint8Array): void
+  memoryFile(name: string, content: Uint8Array): Descriptor
+  duplicate(fd: number): Descriptor
+  setCloseOnExec(fd: number, on: boolean): void
+  setNonblocking(descriptor: Descriptor, on: boolean): void
+  pidfdOpen(pid: number): Descriptor
+  pidfdSignal(descriptor: Descriptor, signal: number): void
+  pidfdExited(descriptor: Descriptor): boolean
+  punchHole(fd: number, offset: number, length: number): void
+  limits(): { nofile: [soft: number, hard: number] }
+  raiseFileLimit(): void
+}
+
+// The one thing here that is kept: a shared object is loaded once a process, at the first call that needs it.
+let loaded: Binding | undefined
+
+function binding(): Binding {
+  if (loaded) return loaded
+  const exports: Binding = createRequire(import.meta.url)(locate('devsock.node'))
+  for (const { prototype } of [exports.Descriptor, exports.Seqpacket, exports.Watch]) {
+    Object.defineProperty(prototype, Symbol.dispose, { value: prototype.close, configurable: true })
+  }
+  loaded = exports
+  return exports
+}
+
+/** The holder's executable, found as the addon is. Throws when it has not been built. */
+export const holderPath = (): string => locate('devsock-holder')
+
+/** Connects to a seqpacket socket by its path, at once or not at all (ECONNREFUSED, ENOENT, EAGAIN: its queue is full). */
+export const connectSeqpacket = (path: string): Seqpacket => binding().connectSeqpacket(path)
+
+/** Two connected ends (socketpair(2)): a private channel to a child, and what tests talk through. */
+export const seqpacketPair = (): [Seqpacket, Seqpacket] => binding().seqpacketPair()
+
+/** A sealed memfd with that content, to be read from its start (memfd_create(2)); `name` shows in /proc only. */
+export const memoryFile = (name: string, content: Uint8Array): Descriptor =>
+  binding().memoryFile(name, content)
+
+/** An owned, close-on-exec duplicate of a number that something else owns (F_DUPFD_CLOEXEC). */
+export const duplicate = (fd: number): Descriptor => binding().duplicate(descriptorNumber(fd))
+
+export const setCloseOnExec = (fd: number, on: boolean): void =>
+  binding().setCloseOnExec(descriptorNumber(fd), on)
+
+/** O_NONBLOCK, a flag of the file description: whoever shares it is switched too. */
+export const setNonblocking = (descriptor: Descriptor, on: boolean): void =>
+  binding().setNonblocking(descriptor, on)
+
+/** What a socket is: getsockname(2), SO_TYPE, SO_ACCEPTCONN. Throws ENOTSOCK for anything else. */
+export const socketInfo = (descriptor: Descriptor | number): SocketInfo => binding().socketInfo(descriptor)
+
+/**
+ * Connections that a listener has completed and no program has accepted: of TCP its TCP_INFO (tcpi_unacked),
+ * of a unix socket sock_diag(7). Throws EINVAL where the socket does not listen.
+ */
+export const queueDepth = (descriptor: Descriptor): number => binding().queueDepth(descriptor)
+
+/**
+ * Takes one connection that waits, close-on-exec and non-blocking; null when none does. The number is the
+ * caller's (it goes to `new net.Socket({ fd })`). A blocking listener is asked first, so this does not wait;
+ * where another program may accept from it at the same moment, make it non-blocking (see setNonblocking).
+ */
+export const accept = (descriptor: Descriptor): number | null => binding().accept(descriptor)
+
+/**
+ * Begins a connection and does not wait for it. Of a TCP socket `slot` gets it whichever is steered to, named
+ * by the DSCP of the SYN (ARCHITECTURE.md, "Steering"); `host` is a literal address.
+ */
+export function probe(target: { host: string; port: number; slot: number } | { path: string }): Descriptor {
+  if ('path' in target) return binding().probeUnix(target.path)
+  // 6 bits of DSCP, of which 4·slot+3 names one of sixteen.
+  if (!within(target.slot, 0, 15)) throw new RangeError(`slot ${target.slot} is not 0 to 15`)
+  if (!within(target.port, 1, 65535)) throw new RangeError(`port ${target.port} is not 1 to 65535`)
+  return binding().probeIp(target.host, target.port, target.slot)
+}
+
+// Bits of linux/tcp_states.h. Connected: all but time-wait (6), close (7) and listen (10); 12 is a request socket.
+const STATES = { listening: 1 << 10, connected: 0x1b3e, all: 0x1fff }
+
+/**
+ * The TCP sockets of this machine (of this network namespace), v4 and v6, by INET_DIAG. `connected` is a
+ * connection with two ends, opening and closing ones too; time-wait has lost its program and is none.
+ */
+export function connections(options: {
+  localPort?: number
+  states?: 'listening' | 'connected' | 'all'
+}): Connection[] {
+  const port = options.localPort ?? 0
+  if (!within(port, 0, 65535)) throw new RangeError(`port ${port} is not 0 to 65535`)
+  return binding().connections(STATES[options.states ?? 'all'], port)
+}
+
+/** Sends one datagram to a unix socket (`@name`: abstract), as sd_notify(3) does; EAGAIN when its queue is full. */
+export const sendDatagram = (path: string, data: Uint8Array): void => binding().sendDatagram(path, data)
+
+/** A process by a handle that no other process can inherit (pidfd_open(2)); ESRCH when it has gone. */
+export const pidfdOpen = (pid: number): Descriptor => binding().pidfdOpen(pid)
+
+/** ESRCH when the process has ended. */
+export const pidfdSignal = (descriptor: Descriptor, signal: NodeJS.Signals | number): void =>
+  binding().pidfdSignal(descriptor, typeof signal === 'number' ? signal : constants.signals[signal])
+
+/** The process has ended, whether or not its parent has noticed. */
+export const pidfdExited = (descriptor: Descriptor): boolean => binding().pidfdExited(descriptor)
+
+/**
+ * Calls back once, when the descriptor is readable (a pidfd: when its process has ended), and keeps the process
+ * alive until then. Watches a duplicate, so the caller may close its own. Refuses a listening socket: libuv
+ * would make it non-blocking for the server that accepts from it.
+ */
+export const onReadable = (descriptor: Descriptor, callback: () => void): Watch =>
+  binding().onReadable(descriptor, callback)
+
+/** Gives a part of a file back to the disk; its size stays, the part reads as zeros (fallocate(2)). */
+export const punchHole = (fd: number, offset: number, length: number): void =>
+  binding().punchHole(descriptorNumber(fd), offset, length)
+
+/** This process's own limits. Without one: the largest safe integer. */
+export const limits = (): { nofile: [soft: number, hard: number] } => binding().limits()
+
+/** RLIMIT_NOFILE: the soft limit becomes the hard one. */
+export const raiseFileLimit = (): void => binding().raiseFileLimit()
+
+const within = (value: number, least: number, most: number): boolean =>
+  Number.isInteger(value) && value >= least && value <= most
+
+function descriptorNumber(fd: number): number {
+  if (within(fd, 0, 0x7fffffff)) return fd
+  throw new RangeError(`${fd} is no file descriptor`)
 }

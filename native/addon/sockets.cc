@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -119,6 +120,10 @@ Napi::Value queue_depth_of(const Napi::CallbackInfo& info) {
 Napi::Value accept_connection(const Napi::CallbackInfo& info) {
   const int listener = Descriptor::number(info[0], "accept4");
   for (;;) {
+    // Slots are blocking, as a program that inherits one expects, and the flag for that is of the description
+    // they share: accept4() itself cannot be told not to wait.
+    pollfd wait{listener, POLLIN, 0};
+    if (::poll(&wait, 1, 0) == 0) return info.Env().Null();
     UniqueFd connection = accept_nonblocking(listener);
     if (connection) return Napi::Number::New(info.Env(), connection.release());
     if (errno == EAGAIN || errno == EWOULDBLOCK) return info.Env().Null();
