@@ -1,0 +1,85 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { Growth, type Look } from './growth.ts'
+import { LineSplitter, type RawLine } from './line-splitter.ts'
+import type { Line } from './log-file.ts'
+import { IndexReader, punchedBytes } from './log-index.ts'
+
+/** Bytes read before others get their turn. */
+const CHUNK = 256 * 1024
+
+/** Tells the lines of a log as they come. */
+export class Follower implements Disposable {
+  readonly #path: string
+  readonly #indexPath: string
+  readonly #onLines: (lines: Line[]) => void
+  readonly #growth: Growth
+  readonly #chunk = Buffer.allocUnsafe(CHUNK)
+  #fd = -1
+  #splitter: LineSplitter
+  /** Times of what was there before we came; later lines are of now. */
+  #past: IndexReader
+  #closed = false
+
+  /** @param from an offset; undefined: the end of the file */
+  constructor(path: string, indexPath: string, onLines: (lines: Line[]) => void, from: number | undefined) {
+    this.#path = path
+    this.#indexPath = indexPath
+    this.#onLines = onLines
+    this.#past = IndexReader.load(indexPath)
+    const size = this.#open() ? fstatSync(this.#fd).size : 0
+    this.#splitter = new LineSplitter(Math.max(from ?? size, Math.min(size, this.#past.punched)))
+    this.#growth = new Growth(path, () => this.#look())
+  }
+
+  /** Everything there is up to now, and the line that has no end yet: for a generation that has gone. */
+  drain(): void {
+    while (this.#look() === 'more');
+    this.#tell(this.#splitter.flush())
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#growth.close()
+    if (this.#fd !== -1) closeSync(this.#fd)
+    this.#fd = -1
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #look(): Look {
+    if (this.#closed || !this.#open()) return 'quiet'
+    const behind = fstatSync(this.#fd).size - this.#splitter.end
+    if (behind <= 0) return 'quiet'
+    // Far behind, part of what we have not read may be punched by now: nobody could have read it any more.
+    if (behind > CHUNK) this.#skipPunched()
+    const read = readSync(this.#fd, this.#chunk, 0, CHUNK, this.#splitter.end)
+    this.#tell(this.#splitter.push(this.#chunk.subarray(0, read)))
+    return read === CHUNK ? 'more' : 'grew'
+  }
+
+  #tell(lines: RawLine[]): void {
+    if (lines.length === 0 || this.#closed) return
+    const now = Date.now()
+    this.#onLines(lines.map(({ offset, text }) => ({ offset, text, at: this.#past.timeOf(offset) ?? now })))
+  }
+
+  #skipPunched(): void {
+    const punched = punchedBytes(this.#indexPath)
+    if (punched > this.#splitter.end) this.#splitter = new LineSplitter(punched)
+  }
+
+  #open(): boolean {
+    if (this.#fd !== -1) return true
+    try {
+      this.#fd = openSync(this.#path, 'r')
+      return true
+    } catch (error) {
+      // The holder creates it with the generation; with no descriptor left (EMFILE) the next look may do better.
+      if ((error as NodeJS.ErrnoException).code === undefined) throw error
+      return false
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { CapOptions } from './cap.ts'
+import { Follower } from './follower.ts'
+import { type ReadOptions, readLines } from './read-lines.ts'
+import { Recorder } from './recorder.ts'
+
+/** A line of a log and when it was written, in milliseconds since the epoch. */
+export interface Line {
+  /** Where it begins in the file, in bytes. */
+  offset: number
+  at: number
+  text: string
+}
+
+/**
+ * The log of one generation: one file that stdout and stderr append to, without anybody between, and its side index.
+ *
+ * ```
+ * <logs>/<project>/<service>/<generation>.log
+ *                            <generation>.idx
+ * ```
+ */
+export class LogFile {
+  readonly project: string
+  readonly service: string
+  readonly generation: number
+  /** For the generation's stdout and stderr; its folder has to exist ({@link prepare}). */
+  readonly path: string
+  readonly indexPath: string
+
+  constructor(logs: string, project: string, service: string, generation: number) {
+    const folder = logFolder(logs, project, service)
+    this.project = project
+    this.service = service
+    this.generation = generation
+    this.path = join(folder, `${generation}.log`)
+    this.indexPath = join(folder, `${generation}.idx`)
+  }
+
+  /** Makes the folder. */
+  prepare(): void {
+    mkdirSync(join(this.path, '..'), { recursive: true, mode: 0o700 })
+  }
+
+  /** Notes times and caps the file until it is closed; for a generation that runs, one at a time. */
+  record(options: CapOptions = {}): Recorder {
+    return new Recorder(this.path, this.indexPath, options)
+  }
+
+  /** What is in the file now, oldest first. A file that is not there has no lines. */
+  read(options: ReadOptions = {}): AsyncGenerator<Line, void, undefined> {
+    return readLines(this.path, this.indexPath, options)
+  }
+
+  /**
+   * Tells the lines that come from now on, or from the line at offset `from` (0: all there is), in batches. A line
+   * is told when it has its end; an unfinished one by drain(). The file need not be there yet.
+   */
+  follow(onLines: (lines: Line[]) => void, options: { from?: number } = {}): Follower {
+    return new Follower(this.path, this.indexPath, onLines, options.from)
+  }
+}
+
+/** Ids and names may hold slashes (`@shop/web`) and dots: each is one folder, whatever it is called. */
+export function logFolder(logs: string, project: string, service: string): string {
+  return join(logs, folderName(project), folderName(service))
+}
+
+const folderName = (name: string): string => encodeURIComponent(name).replace(/^\./, '%2E')
