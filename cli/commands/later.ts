@@ -1,0 +1,21 @@
+/** Commands that have a name already, so that nobody takes it for something else. */
+import { fail, type Result } from '../../proxy/protocol.ts'
+import { type Call, createCommand } from '../command.ts'
+
+const SUMMARIES: Record<string, string> = {
+  init: 'Write a configuration from what the project is.',
+  doctor: 'Look for what keeps devsock from working here.',
+  import: "Read other tools' configurations.",
+  export: 'Write units for systemd or launchd.',
+  activate: 'Run one program behind a socket, without a configuration.',
+  fd: "The holder's store of descriptors.",
+  completion: 'Completion for a shell.',
+}
+
+export const define = (name: string) =>
+  createCommand(name, '[arguments...]', `${SUMMARIES[name] ?? ''} Not in this version.`, [
+    [name, 'not in this version'],
+  ]).allowUnknownOption()
+
+export const run = async ({ name }: Call): Promise<Result<number>> =>
+  fail('not-in-this-version', `devsock ${name} is not in this version.`)

@@ -1,0 +1,155 @@
+import {
+  EXIT,
+  fail,
+  ok,
+  type ProjectStatus,
+  type Result,
+  type UpReply,
+  type UpRequest,
+} from '../../proxy/protocol.ts'
+import type { Client } from '../client.ts'
+import { type Call, createCommand } from '../command.ts'
+import { definedVariables } from '../environment.ts'
+import { type Io, printJson, printLine } from '../io.ts'
+import { ensureDaemon } from '../launch.ts'
+import { formatHeld, formatOutcome } from '../print/service.ts'
+import { plural } from '../print/units.ts'
+import { type Location, locateProject } from '../project.ts'
+import { shellLimits } from '../shell.ts'
+import { onSignals } from '../signals.ts'
+import { bringUp } from '../up/bring-up.ts'
+import { followAsJson, followPlainly } from '../up/plain.ts'
+import { Session } from '../up/session.ts'
+
+interface Options {
+  detach?: boolean
+  wait?: boolean
+  watch: boolean
+  kill?: boolean
+  autoPorts?: boolean
+}
+
+const WAIT_MS = 30_000
+
+export const define = () =>
+  createCommand(
+    'up',
+    '[service...]',
+    "Hold this project's ports and run it. Attaches where it is up already.",
+    [
+      ['up', 'd detaches, q or Ctrl-C brings it down'],
+      ['up -d', 'in the background; devsock down ends it'],
+      ['up --wait', 'in the background, once everything is ready'],
+      ['up web', 'only this service'],
+      ['up --auto-ports', 'on free ports: a second checkout beside the first'],
+    ],
+  )
+    .option('-d, --detach', 'return once every port is held')
+    .option('--wait', '-d, and wait until services are ready')
+    .option('--no-watch', 'no swap when files change')
+    .option('--kill', 'free ports that others have, without asking')
+    .option('--auto-ports', 'free ports instead of the fixed ones')
+
+export async function run(call: Call<Options>): Promise<Result<number>> {
+  const { options, io } = call
+  const location = locateProject(options, io)
+  if (!location.ok) return location
+  const client = await ensureDaemon(io)
+  if (!client.ok) return client
+  const nested = await refuseNested(client.value, location.value, io.env)
+  if (!nested.ok) return nested
+  const request = createRequest(call, location.value)
+  const reply = await bringUp(client.value, request, { kill: options.kill === true }, io)
+  if (!reply.ok) return reply
+  return request.detached
+    ? finishDetached(client.value, reply.value, call)
+    : runForeground(client.value, reply.value, request, call)
+}
+
+const createRequest = ({ options, operands, io }: Call<Options>, location: Location): UpRequest => ({
+  ...location,
+  env: definedVariables(io.env),
+  services: operands,
+  watch: options.watch,
+  autoPorts: options.autoPorts === true,
+  limits: shellLimits(),
+  detached: options.detach === true || options.wait === true,
+})
+
+/** `"dev": "devsock up"` with `web: 'npm run dev'` would start itself for ever. */
+async function refuseNested(
+  client: Client,
+  { dir }: Location,
+  env: NodeJS.ProcessEnv,
+): Promise<Result<null>> {
+  const { DEVSOCK_PROJECT: id, DEVSOCK_SERVICE: service } = env
+  if (!id || !service) return ok(null)
+  const status = await client.status()
+  if (!status.ok) return status
+  if (status.value.projects.find((project) => project.id === id)?.dir !== dir) return ok(null)
+  return fail(
+    'nested-up',
+    `This is ${id}/${service} itself: its command runs devsock up, which runs its command.`,
+    `Give ${service} the server's own command, not the script that runs devsock.`,
+  )
+}
+
+async function finishDetached(
+  client: Client,
+  reply: UpReply,
+  { options, io }: Call<Options>,
+): Promise<Result<number>> {
+  if (options.json) printJson(io.stdout, reply)
+  else for (const line of formatReply(reply, io)) printLine(io.stdout, line)
+  return options.wait ? waitForAll(client, reply.project, options.json === true, io) : ok(EXIT.ok)
+}
+
+async function waitForAll(
+  client: Client,
+  project: ProjectStatus,
+  json: boolean,
+  io: Io,
+): Promise<Result<number>> {
+  const waits = project.services
+    .filter(({ state }) => state !== 'stopped' && state !== 'external')
+    .map(({ id }) => client.wait(id, { for: 'ready', timeoutMs: WAIT_MS }))
+  const outcomes = await Promise.all(waits)
+  for (const outcome of outcomes) {
+    if (!outcome.ok) continue
+    if (json) printJson(io.stdout, outcome.value)
+    else printLine(io.stdout, formatOutcome(outcome.value.service, io.paint))
+  }
+  return outcomes.find((outcome) => !outcome.ok) ?? ok(EXIT.ok)
+}
+
+async function runForeground(
+  client: Client,
+  reply: UpReply,
+  request: UpRequest,
+  { options, io }: Call<Options>,
+): Promise<Result<number>> {
+  using session = new Session(client, reply.project.id, reply.started, request)
+  using _ = onSignals(['SIGINT', 'SIGTERM', 'SIGHUP'], () => void session.leave(EXIT.interrupted))
+  if (io.interactive) {
+    const { runScreen } = await import('../ui/run-screen.tsx')
+    await runScreen(session, client, reply, io)
+  } else if (options.json) {
+    await followAsJson(session, io)
+  } else {
+    for (const line of formatReply(reply, io)) printLine(io.stdout, line)
+    await followPlainly(session, reply.project, io)
+  }
+  const end = await session.ended
+  if (!end.ok) return end
+  const { down, exit } = end.value
+  if (down && !options.json) {
+    const ended = `${plural(down.services, 'service')} ended, ${plural(down.ports, 'port')} released`
+    printLine(io.stdout, `${io.paint('green', '✓')} ${session.project}: ${ended}`)
+  }
+  return ok(exit)
+}
+
+function formatReply({ project, started, ms }: UpReply, { paint }: Io): string[] {
+  const [head = '', ...lines] = formatHeld(project, ms, paint)
+  return [started ? head : `${paint('green', '✓')} ${project.id} is up already · attached`, ...lines]
+}

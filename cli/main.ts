@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+import { dispatch } from './dispatch.ts'
+
+/** A reader that has seen enough (`devsock logs | head`), or a terminal that has gone, is no error. */
+function endQuietly(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
+  process.exit(0)
+}
+
+process.stdout.on('error', endQuietly)
+process.stderr.on('error', endQuietly)
+const { stdin, stdout, stderr, env } = process
+process.exitCode = await dispatch(process.argv.slice(2), { stdin, stdout, stderr, env, cwd: process.cwd() })

@@ -1,0 +1,92 @@
+/** POST /v1/projects until it succeeds: what to do about a port that somebody else has. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Failure, fail, type Result, type UpReply, type UpRequest } from '../../proxy/protocol.ts'
+import { ask } from '../ask.ts'
+import type { Client } from '../client.ts'
+import { type Io, printLine } from '../io.ts'
+import { formatFailure, formatOwner } from '../print/failure.ts'
+
+const GRACE_MS = 5_000
+const WAIT_POLL_MS = 500
+
+export interface BringUpOptions {
+  /** --kill: free ports without asking. */
+  kill: boolean
+}
+
+/** Asks on a terminal, frees with --kill, and otherwise fails with the command that would free the port. */
+export async function bringUp(
+  client: Client,
+  request: UpRequest,
+  { kill }: BringUpOptions,
+  io: Io,
+): Promise<Result<UpReply>> {
+  let current = request
+  // A port that its owner's supervisor takes again at once would otherwise be freed for ever.
+  const freed = new Set<number>()
+  for (;;) {
+    const reply = await client.up(current)
+    if (reply.ok || reply.failure.code !== 'port-taken') return reply
+    const ports = conflictingPorts(reply.failure)
+    const repeated = ports.some((port) => freed.has(port))
+    const choice = kill && !repeated ? 'k' : io.interactive ? await askWhatToDo(reply.failure, io) : null
+    if (choice === 'k') {
+      const result = await freeAll(client, ports)
+      if (!result.ok && !io.interactive) return result
+      if (!result.ok) printFailure(result.failure, io)
+      for (const port of ports) freed.add(port)
+    } else if (choice === 'o') {
+      current = { ...current, autoPorts: true }
+    } else if (choice === 'w') {
+      const waited = await waitUntilFree(client, ports, io)
+      if (!waited.ok) return waited
+    } else {
+      return fail('port-taken', reply.failure.message, hintFor(reply.failure, ports), {
+        owners: reply.failure.owners,
+      })
+    }
+  }
+}
+
+const conflictingPorts = ({ owners = [] }: Failure): number[] => [
+  ...new Set(owners.flatMap(({ port }) => (port === null ? [] : [port]))),
+]
+
+const hintFor = (failure: Failure, ports: number[]): string | null =>
+  ports.length > 0
+    ? `devsock free ${ports.join(' ')}    or: devsock up --kill, devsock up --auto-ports`
+    : failure.hint
+
+async function askWhatToDo(failure: Failure, io: Io): Promise<string> {
+  for (const { service, address, owner } of failure.owners ?? []) {
+    const who = owner === null ? 'another user' : formatOwner(owner)
+    printLine(io.stdout, `${io.paint('yellow', '!')} ${service} wants ${address}: ${who}`)
+  }
+  for (;;) {
+    const answer = await ask(io, '[k]ill  [o]ther port  [w]ait  [q]uit ')
+    const key = answer?.charAt(0).toLowerCase() ?? 'q'
+    if ('kowq'.includes(key) && key !== '') return key
+  }
+}
+
+async function freeAll(client: Client, ports: number[]): Promise<Result<unknown>> {
+  for (const port of ports) {
+    const freed = await client.free(port, { force: false, graceMs: GRACE_MS })
+    if (!freed.ok) return freed
+  }
+  return { ok: true, value: null }
+}
+
+async function waitUntilFree(client: Client, ports: number[], io: Io): Promise<Result<null>> {
+  printLine(io.stdout, io.paint('dim', `waiting for ${ports.join(', ')} · Ctrl-C ends`))
+  for (;;) {
+    const listing = await client.ports()
+    if (!listing.ok) return listing
+    if (!listing.value.ports.some(({ port }) => ports.includes(port))) return { ok: true, value: null }
+    await delay(WAIT_POLL_MS)
+  }
+}
+
+function printFailure(failure: Failure, io: Io): void {
+  for (const line of formatFailure(failure, io.cwd, io.paint)) printLine(io.stdout, line)
+}
