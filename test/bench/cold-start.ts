@@ -5,7 +5,7 @@ import { eventually } from '../rig/eventually.ts'
 import { Rig } from '../rig/rig.ts'
 import { compare, firstByte, type Row, ratioRow, type Variant } from './measure.ts'
 
-const ROUNDS = 30
+const ROUNDS = 50
 /** Everybody gets this long to come to rest before the connection, ms. */
 const SETTLE = 20
 
