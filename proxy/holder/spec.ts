@@ -1,0 +1,62 @@
+import { HolderError } from './error.ts'
+
+/** How a generation is started: what the holder reads from a file of `tag=value` fields (ARCHITECTURE.md, "A spec"). */
+export interface GenerationSpec {
+  /** `shop/api#3` */
+  id: string
+  /** 128 random bits in hex. Its environment has it as DEVSOCK_INVOCATION, by which strays are found. */
+  invocation: string
+  /** Absolute. */
+  cwd: string
+  /** Absolute; opened O_APPEND, 0600, for stdout and stderr. */
+  log: string
+  /** RLIMIT_NOFILE; null: that of the holder when it was started. */
+  nofile: [soft: number, hard: number] | null
+  umask: number
+  /** The first is looked up in the PATH of `env`. */
+  argv: readonly string[]
+  env: Readonly<Record<string, string>>
+  /** fd 3, 4 … in this order. */
+  slots: readonly { name: string; index: number; fdName: string }[]
+}
+
+/** Throws HolderError EINVAL, which names the field, for what would be read as something else. */
+export function encodeSpec(spec: GenerationSpec): Buffer {
+  const { id, invocation, cwd, log, nofile, umask, argv, env, slots } = spec
+  if (id === '') throw invalid('id', 'is empty')
+  if (!/^[0-9a-f]{32}$/.test(invocation)) throw invalid('invocation', 'is not 32 hexadecimal digits')
+  if (!cwd.startsWith('/')) throw invalid('cwd', `is not absolute: ${cwd}`)
+  if (!log.startsWith('/')) throw invalid('log', `is not absolute: ${log}`)
+  if (!argv[0]) throw invalid('arg', 'is missing: there is no command')
+  if (nofile && !(nofile[0] >= 0 && nofile[0] <= nofile[1])) throw invalid('nofile', `is ${nofile.join(':')}`)
+  if (!Number.isInteger(umask) || umask < 0 || umask > 0o777) throw invalid('umask', `is ${umask}`)
+
+  const fields: [tag: string, value: string][] = [
+    ['id', id],
+    ['invocation', invocation],
+    ['cwd', cwd],
+    ['log', log],
+    ['umask', umask.toString(8)],
+  ]
+  if (nofile) fields.push(['nofile', nofile.join(':')])
+  for (const arg of argv) fields.push(['arg', arg])
+  for (const [name, value] of Object.entries({ ...env, DEVSOCK_INVOCATION: invocation })) {
+    // `=` ends the name (environ(7)); everything else, however odd, some program may want.
+    if (name === '' || name.includes('=')) throw invalid('env', `has the name ${JSON.stringify(name)}`)
+    fields.push(['env', `${name}=${value}`])
+  }
+  for (const { index, fdName, name } of slots) {
+    // sd_listen_fds_with_names(3): no control characters, no `:`. The space is ours: it separates these three.
+    if (!/^[\x21-\x39\x3b-\x7e]{1,255}$/.test(fdName))
+      throw invalid('slot', `has the name ${JSON.stringify(fdName)}`)
+    if (!Number.isInteger(index) || index < 0) throw invalid('slot', `has the index ${index}`)
+    fields.push(['slot', `${index} ${fdName} ${name}`])
+  }
+
+  const cut = fields.find(([, value]) => value.includes('\0'))
+  if (cut) throw invalid(cut[0], 'has a NUL in it, which no program could be given')
+  return Buffer.from(fields.map(([tag, value]) => `${tag}=${value}\0`).join(''))
+}
+
+const invalid = (tag: string, what: string): HolderError =>
+  new HolderError('EINVAL', 'encode', `${tag} of the generation ${what}`)
