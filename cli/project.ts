@@ -1,5 +1,5 @@
 /** Which project and services a command means. Reads file names only, never a configuration. */
-import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import {
   fail,
@@ -24,17 +24,22 @@ const NAMES = ['ts', 'mts', 'js', 'mjs', 'json'].map((extension) => `devsock.con
 /** The nearest configuration upward, to the root of the git checkout; `-c` names one instead. */
 export function locateProject(options: GlobalOptions, io: Pick<Io, 'cwd'>): Result<Location> {
   if (options.config !== undefined) {
-    const config = resolve(io.cwd, options.config)
-    if (!existsSync(config))
+    const path = resolve(io.cwd, options.config)
+    if (!existsSync(path)) {
       return fail(
         'configuration-missing',
-        `There is no ${formatPath(config)}.`,
+        `There is no ${formatPath(path)}.`,
         'Name an existing file with -c.',
       )
-    return ok({ dir: realpathSync(dirname(config)), config: realpathSync(config) })
+    }
+    // The file may be a symbolic link; the project is where the link is.
+    const dir = realpathSync(dirname(path))
+    return ok({ dir, config: join(dir, basename(path)) })
   }
-  let folder = realpathSync(io.cwd)
+  const start = realpathSync(io.cwd)
+  let folder = start
   for (;;) {
+    if (isShared(folder) && folder !== start) break
     if (hasConfiguration(folder)) return ok({ dir: folder, config: null })
     if (existsSync(join(folder, '.git')) || dirname(folder) === folder) break
     folder = dirname(folder)
@@ -50,16 +55,21 @@ function hasConfiguration(folder: string): boolean {
   if (NAMES.some((name) => existsSync(join(folder, name)))) return true
   const path = join(folder, 'package.json')
   if (!existsSync(path)) return false
-  // A package.json that does not parse is not ours to report: npm does that better.
   const text = readFileSync(path, 'utf8')
+  // Parsing takes longer than all the rest on a large one, and nearly none has the word.
   if (!text.includes('"devsock"')) return false
   try {
-    return (JSON.parse(text) as { devsock?: unknown }).devsock !== undefined
+    const { devsock } = JSON.parse(text) as { devsock?: unknown }
+    return typeof devsock === 'object' && devsock !== null
   } catch (error) {
-    if (error instanceof SyntaxError) return false
-    throw error
+    if (!(error instanceof SyntaxError)) throw error
+    // Broken right now, but it reads like one: the daemon says what is wrong with it.
+    return /"devsock"\s*:\s*\{/.test(text)
   }
 }
+
+/** Sticky and writable for all, as /tmp is: what lies there is not this person's, so only right there it counts. */
+const isShared = (folder: string): boolean => (statSync(folder).mode & 0o1002) === 0o1002
 
 /** This folder's project among those that are up. Null: it is not up, or there is none. */
 export function findProject(

@@ -20,15 +20,11 @@ export function ServicesTable({ services, selected, columns, rows, paint }: Prop
   const shown = windowAround(selected, services.length, rows - 1)
   const visible = services.slice(shown.start, shown.end)
   const fields = FIELDS.filter(({ from }) => columns >= from)
-  const cells = visible.map((service, index) => [
-    { text: shown.start + index === selected ? MARKS.selected : MARKS.unselected },
-    ...fields.map(({ cell }) => cell(service, paint)),
-  ])
-  const [titles = '', ...lines] = formatTable(
-    [{ title: '' }, ...fields.map(({ column }) => column)],
-    cells,
-    columns,
-  )
+  const cells = visible.map((service, index) => {
+    const mark = shown.start + index === selected ? MARKS.selected : MARKS.unselected
+    return [{ text: `${mark} ${service.name}` }, ...fields.map(({ cell }) => cell(service, paint))]
+  })
+  const [titles = '', ...lines] = formatTable([NAME, ...fields.map(({ column }) => column)], cells, columns)
   return (
     <Box flexDirection="column">
       <Text wrap="truncate">{paint('dim', titles)}</Text>
@@ -48,12 +44,9 @@ interface Field {
   cell(service: ServiceStatus, paint: Paint): Cell
 }
 
+const NAME: Column = { title: '  SERVICE', least: 9 }
+
 const FIELDS: Field[] = [
-  {
-    column: { title: 'SERVICE', least: 7 },
-    from: 0,
-    cell: ({ name }) => ({ text: name }),
-  },
   {
     column: { title: 'STATE' },
     from: 0,
@@ -82,7 +75,7 @@ const FIELDS: Field[] = [
     from: 80,
     cell: ({ lastSwap }) => ({ text: lastSwap ? `${formatDuration(lastSwap.ms)} ${lastSwap.cause}` : '-' }),
   },
-  { column: { title: 'WHY', least: 8 }, from: 80, cell: ({ reason }) => ({ text: reason.message }) },
+  { column: { title: 'WHY', least: 8 }, from: 110, cell: ({ reason }) => ({ text: reason.message }) },
 ]
 
 /** `count` neighbours with `selected` among them. */

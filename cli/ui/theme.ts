@@ -1,7 +1,7 @@
 import type { Paint } from '../print/paint.ts'
 
 /** Marks of the screen; the looks of states are those of every table (print/service.ts). */
-export const MARKS = { selected: '›', unselected: ' ', more: '⋮' } as const
+export const MARKS = { selected: '›', unselected: ' ' } as const
 
 export const KEYS: [key: string, does: string][] = [
   ['↑ ↓ j k', 'select a service'],
