@@ -2,6 +2,7 @@
  * The first word picks a file of commands/, and only that is loaded: `status` must answer at
  * about the speed of `node -e 0`, and knows nothing of Ink.
  */
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { FAILURES, type Failure } from '../proxy/protocol.ts'
 import { type CommandModule, parseCommand } from './command.ts'
@@ -55,7 +56,12 @@ export async function dispatch(args: string[], streams: Streams): Promise<number
     return 0
   }
   const { options, operands } = parsed.value
-  const io = createIo(streams, options, resolve(streams.cwd, options.directory ?? '.'))
+  const cwd = resolve(streams.cwd, options.directory ?? '.')
+  if (!existsSync(cwd)) {
+    const message = `There is no folder ${cwd}.`
+    return report({ code: 'usage', message, hint: 'Name another with -C.' }, args, streams, options)
+  }
+  const io = createIo(streams, options, cwd)
   const outcome = await module.run({ name, options, operands, io })
   return outcome.ok ? outcome.value : report(outcome.failure, args, streams, options)
 }

@@ -7,7 +7,17 @@ function endQuietly(error: NodeJS.ErrnoException): void {
   process.exit(0)
 }
 
+/** A shell may stand in a folder that somebody removed; $PWD still has its name, for the message. */
+function currentFolder(): string {
+  try {
+    return process.cwd()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    return process.env.PWD ?? '/'
+  }
+}
+
 process.stdout.on('error', endQuietly)
 process.stderr.on('error', endQuietly)
 const { stdin, stdout, stderr, env } = process
-process.exitCode = await dispatch(process.argv.slice(2), { stdin, stdout, stderr, env, cwd: process.cwd() })
+process.exitCode = await dispatch(process.argv.slice(2), { stdin, stdout, stderr, env, cwd: currentFolder() })

@@ -131,8 +131,7 @@ async function runForeground(
   using session = new Session(client, reply.project.id, reply.started, request)
   using _ = onSignals(['SIGINT', 'SIGTERM', 'SIGHUP'], () => void session.leave(EXIT.interrupted))
   if (io.interactive) {
-    const { runScreen } = await import('../ui/run-screen.tsx')
-    await runScreen(session, client, reply, io)
+    await showScreen(session, client, reply, io)
   } else if (options.json) {
     await followAsJson(session, io)
   } else {
@@ -147,6 +146,12 @@ async function runForeground(
     printLine(io.stdout, `${io.paint('green', '✓')} ${session.project}: ${ended}`)
   }
   return ok(exit)
+}
+
+/** Apart from `using`: tsc 6.0 does not rewrite the extension of an import() in a block that has one. */
+async function showScreen(session: Session, client: Client, reply: UpReply, io: Io): Promise<void> {
+  const { runScreen } = await import('../ui/run-screen.tsx')
+  await runScreen(session, client, reply, io)
 }
 
 function formatReply({ project, started, ms }: UpReply, { paint }: Io): string[] {

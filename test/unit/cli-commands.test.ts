@@ -78,6 +78,7 @@ describe('usage', () => {
     [['logs', '-n', 'many'], '-n takes a whole number', 'devsock logs --help'],
     [['free'], "Missing required argument 'port'.", 'devsock free --help'],
     [['free', '99999'], '99999 is not a port.', 'from 1 to 65535'],
+    [['status', '-C', '/no/such/folder'], 'There is no folder /no/such/folder.', 'Name another with -C.'],
     [['url'], "Missing required argument 'service'.", 'devsock url --help'],
     [['daemon', 'frob'], 'There is no devsock daemon frob.', 'It takes status'],
   ])('%j exits 2 and says what was meant', async (args, message, hint) => {

@@ -16,8 +16,8 @@ export interface Asked {
   body: unknown
 }
 
-/** What a route answers: a document, or a status with one, or lines of a stream. */
-type Answer = { status?: number; body: unknown } | { lines: unknown[] }
+/** What a route answers: a document with its status, when it is time; or the lines of a stream. */
+type Answer = { status?: number; body: unknown; after?: Promise<void> } | { lines: unknown[] }
 
 export class FakeDaemon implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'devsock-cli-'))
@@ -45,14 +45,15 @@ export class FakeDaemon implements AsyncDisposable {
           error: { code: 'internal', message: `no route ${asked.method} ${asked.path}`, hint: null },
         },
       }
+      this.asked.push(asked)
+      this.#wake()
       if ('lines' in answer) {
         response.end(answer.lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
       } else {
+        await answer.after
         response.writeHead(answer.status ?? 200, { 'content-type': 'application/json' })
         response.end(JSON.stringify(answer.body))
       }
-      this.asked.push(asked)
-      this.#wake()
     })
     const sockets = new WebSocketServer({ server: this.#server, path: '/v1/events' })
     sockets.on('connection', (client) => {
