@@ -13,6 +13,8 @@ export interface CapOptions {
   onProblem?: (message: string) => void
   /** Free and total bytes of the disk that a file is on; a test's own. */
   diskSpace?: (path: string) => Promise<{ free: number; total: number }>
+  /** The system call; a test's own. */
+  punch?: typeof punchHole
 }
 
 /** On a disk this full a server's own console.log may fail, and take the server with it. */
@@ -43,7 +45,14 @@ export class Cap {
     this.#path = path
     this.#fd = fd
     this.#index = index
-    this.#options = { keep: 16 * MiB, step: 4 * MiB, onProblem: () => {}, diskSpace, ...options }
+    this.#options = {
+      keep: 16 * MiB,
+      step: 4 * MiB,
+      onProblem: () => {},
+      diskSpace,
+      punch: punchHole,
+      ...options,
+    }
   }
 
   /** To be called when the log has grown to `size` bytes. */
@@ -60,7 +69,7 @@ export class Cap {
     const cut = to - (to % BLOCK)
     this.#index.setPunched(cut)
     try {
-      punchHole(this.#fd, 0, cut)
+      this.#options.punch(this.#fd, 0, cut)
       this.#index.trim()
     } catch (error) {
       this.#index.setPunched(before)

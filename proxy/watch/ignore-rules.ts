@@ -34,13 +34,21 @@ export class IgnoreRules {
   ignores(path: string, isFolder: boolean): boolean {
     if (this.#globs.leadsToBase(path)) return false
     const name = basename(path)
-    if (NEVER.has(name) || (!isFolder && (OWN.test(name) || EDITORS.test(name)))) return true
+    if (this.#isToolsOwn(path) || (!isFolder && (OWN.test(name) || EDITORS.test(name)))) return true
     return !this.#exempt.some((base) => within(base, path) !== null) && this.#gitIgnores(path, isFolder)
   }
 
   /** A .gitignore was written. */
   forget(folder: string): void {
     this.#files.delete(folder)
+  }
+
+  /** Below every base that it is below, whichever glob it may have been named by. */
+  #isToolsOwn(path: string): boolean {
+    return this.#globs.bases.every((base) => {
+      const below = within(base, path)
+      return below === null || below.split('/').some((part) => NEVER.has(part))
+    })
   }
 
   #gitIgnores(path: string, isFolder: boolean): boolean {
