@@ -39,8 +39,9 @@ Napi::Object Seqpacket::make(Napi::Env env, UniqueFd fd) {
   Napi::Object object = Addon::of(env).seqpacket.New({});
   Seqpacket* self = Unwrap(object);
   self->fd_ = std::move(fd);
-  const int status = self->poll_.open(env, self->fd_.get(),
-                                      [self](int status, int events) { self->on_event(status, events); });
+  const int status = self->poll_.open(env, self->fd_.get(), [self](int status, int events) {
+    from_event_loop(self->Env(), [=] { self->on_event(status, events); });
+  });
   if (status != 0) throw_system_error(env, -status, "uv_poll_init");
   return object;
 }
@@ -123,7 +124,6 @@ void Seqpacket::start(const Napi::CallbackInfo& info) {
 void Seqpacket::close(const Napi::CallbackInfo&) { release(); }
 
 void Seqpacket::on_event(int status, int events) {
-  const Napi::HandleScope scope(Env());
   // Kept through whatever the callbacks below do with it.
   [[maybe_unused]] const Napi::Object self = Value();
   if (status == 0 && (events & UV_WRITABLE)) flush();

@@ -132,7 +132,8 @@ int list_connections(uint32_t states, uint16_t local_port, std::vector<Connectio
       row.receive_queue = message.idiag_rqueue;
       row.send_queue = message.idiag_wqueue;
       attributes<inet_diag_msg>(payload, size, [&](int type, const void* data, size_t length) {
-        if (type != INET_DIAG_INFO) return;
+        // A listener has no last data.
+        if (type != INET_DIAG_INFO || row.state == TCP_LISTEN) return;
         tcp_info info{};  // older kernels send a shorter one, newer ones a longer one
         std::memcpy(&info, data, std::min(length, sizeof info));
         row.has_info = true;

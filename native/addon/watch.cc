@@ -41,10 +41,11 @@ Napi::Value Watch::start(const Napi::CallbackInfo& info) {
   Watch* self = Unwrap(object);
   self->fd_ = std::move(copy);
   self->callback_ = Napi::Persistent(info[1].As<Napi::Function>());
-  if (int status = self->poll_.open(env, self->fd_.get(), [self](int, int) { self->fire(); }); status != 0) {
-    throw_system_error(env, -status, "uv_poll_init");
-  }
-  if (int status = self->poll_.want(UV_READABLE); status != 0) {
+  const int opened = self->poll_.open(env, self->fd_.get(), [self](int, int) {
+    from_event_loop(self->Env(), [self] { self->fire(); });
+  });
+  if (opened != 0) throw_system_error(env, -opened, "uv_poll_init");
+  if (const int status = self->poll_.want(UV_READABLE); status != 0) {
     throw_system_error(env, -status, "uv_poll_start");
   }
   self->Ref();
@@ -52,7 +53,6 @@ Napi::Value Watch::start(const Napi::CallbackInfo& info) {
 }
 
 void Watch::fire() {
-  Napi::HandleScope scope(Env());
   Napi::Object self = Value();
   const Napi::FunctionReference callback = std::move(callback_);
   stop();
