@@ -1,0 +1,348 @@
+#include "generation.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "launch.h"
+#include "text.h"
+
+namespace devsock {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kBackstop = 250ms;
+constexpr auto kKillAgain = 20ms;
+constexpr auto kKillDeadline = 5s;
+
+/// What only the holder may say to a child; NODE_CHANNEL_FD names a descriptor that the child has not.
+constexpr std::array<std::string_view, 6> kReserved = {"LISTEN_PID=",    "LISTEN_FDS=",         "LISTEN_FDNAMES=",
+                                                       "NOTIFY_SOCKET=", "DEVSOCK_INVOCATION=", "NODE_CHANNEL_FD="};
+
+std::vector<std::string> environment_of(const Spec& spec, const std::string& notify_path) {
+  std::vector<std::string> env = {"DEVSOCK_INVOCATION=" + spec.invocation, "NOTIFY_SOCKET=" + notify_path};
+  if (!spec.slots.empty()) {
+    std::string names;
+    for (const SpecSlot& slot : spec.slots) names += (names.empty() ? "" : ":") + slot.fd_name;
+    env.push_back("LISTEN_FDS=" + std::to_string(spec.slots.size()));
+    env.push_back("LISTEN_FDNAMES=" + names);
+  }
+  for (const std::string& each : spec.env) {
+    const auto names_it = [&](std::string_view name) { return each.starts_with(name); };
+    if (std::none_of(kReserved.begin(), kReserved.end(), names_it)) env.push_back(each);
+  }
+  return env;
+}
+
+/// The holder's own hard limit is the most that it can give.
+rlimit within_own_limit(rlimit wanted) {
+  rlimit own;
+  if (::getrlimit(RLIMIT_NOFILE, &own) != 0) return wanted;
+  return {std::min(wanted.rlim_cur, own.rlim_max), std::min(wanted.rlim_max, own.rlim_max)};
+}
+
+bool in_group(const Process& process, const Generation& generation) {
+  if (process.group != generation.pid || !process.alive()) return false;
+  return generation.holds_group() || has_invocation(process.pid, generation.invocation);
+}
+
+/// A living descendant outside of the group.
+bool is_stray(const Process& process, const Generation& generation) {
+  // What is older is no descendant: most of the table is not even looked at.
+  return process.alive() && process.start >= generation.start && process.group != generation.pid &&
+         has_invocation(process.pid, generation.invocation);
+}
+
+template <class Test>
+std::vector<pid_t> pids_where(const std::vector<Process>& table, const Generation& generation, Test test) {
+  std::vector<pid_t> pids;
+  for (const Process& process : table) {
+    if (test(process, generation)) pids.push_back(process.pid);
+  }
+  return pids;
+}
+
+/// How many of `pids` were signalled. They are this generation's by their environment alone, so each is opened
+/// first and then looked at again: the pid may have become another process's.
+size_t signal_each(const std::vector<pid_t>& pids, const Generation& generation, int number) {
+  return static_cast<size_t>(std::count_if(pids.begin(), pids.end(), [&](pid_t pid) {
+    const UniqueFd pidfd = open_pidfd(pid);
+    return pidfd && has_invocation(pid, generation.invocation) && send_signal(pidfd.get(), number) == 0;
+  }));
+}
+
+size_t signal_group(const std::vector<Process>& table, const Generation& generation, int number) {
+  const std::vector<pid_t> members = pids_where(table, generation, in_group);
+  if (!generation.holds_group()) return signal_each(members, generation, number);
+  return !members.empty() && ::kill(-generation.pid, number) == 0 ? members.size() : 0;
+}
+
+size_t signal_strays(const std::vector<Process>& table, const Generation& generation, int number) {
+  return signal_each(pids_where(table, generation, is_stray), generation, number);
+}
+
+bool says_ready(std::string_view payload) {
+  const auto lines = split(payload, '\n');
+  return std::find(lines.begin(), lines.end(), "READY=1") != lines.end();
+}
+
+Error no_such(const std::string& id) { return {ENOENT, "find", "no generation " + id}; }
+
+}  // namespace
+
+Generations::Generations(Loop& loop, std::string notify_folder, Defaults defaults, Events events,
+                         std::function<bool(pid_t)> waited_elsewhere)
+    : loop_(loop),
+      notify_folder_(std::move(notify_folder)),
+      defaults_(defaults),
+      events_(std::move(events)),
+      waited_elsewhere_(std::move(waited_elsewhere)),
+      backstop_(loop, [this] { collect(); }),
+      kill_timer_(loop, [this] { kill_again(); }) {}
+
+Generation* Generations::entry(const std::string& id) {
+  const auto found = all_.find(id);
+  return found == all_.end() ? nullptr : found->second.get();
+}
+
+const Generation* Generations::find(const std::string& id) const {
+  const auto found = all_.find(id);
+  return found == all_.end() ? nullptr : found->second.get();
+}
+
+Result<const Generation*> Generations::spawn(const Spec& spec, std::vector<int> slots) {
+  if (const Generation* known = find(spec.id)) return known;
+  auto log = open_log(spec.log);
+  if (!log) return log.error();
+  auto notify = NotifySocket::bind(notify_folder_);
+  if (!notify) return notify.error();
+  auto child = launch({.args = spec.args,
+                       .env = environment_of(spec, notify->path()),
+                       .cwd = spec.cwd,
+                       .log = log->get(),
+                       .fds = std::move(slots),
+                       .nofile = within_own_limit(spec.nofile.value_or(defaults_.nofile)),
+                       .umask = spec.umask.value_or(defaults_.umask),
+                       .listen_pid = !spec.slots.empty()});
+  if (!child) {
+    notify->remove();
+    return child.error();
+  }
+  auto generation = std::make_unique<Generation>();
+  generation->id = spec.id;
+  generation->invocation = spec.invocation;
+  generation->pid = child->pid;
+  generation->start = child->start;
+  generation->notify = std::move(*notify);
+  Generation* entered = generation.get();
+  if (auto error = enter(std::move(generation))) {
+    ::kill(-child->pid, SIGKILL);
+    return *error;
+  }
+  return static_cast<const Generation*>(entered);
+}
+
+Failed Generations::adopt(Generation known, UniqueFd notify) {
+  if (find(known.id) != nullptr) return Error{EEXIST, "adopt", "there is a generation " + known.id};
+  auto socket = NotifySocket::store(std::move(notify));
+  if (!socket) return socket.error();
+  auto generation = std::make_unique<Generation>(std::move(known));
+  generation->notify = std::move(*socket);
+  generation->pidfd = open_pidfd(generation->pid);
+  // Looked at after the pidfd is open: what has this start time now is what the pidfd names.
+  const auto process = read_process(generation->pid);
+  if (!generation->pidfd || !process || process->start != generation->start) {
+    generation->pidfd.reset();
+    generation->phase = Generation::Phase::exited;
+    const std::vector<Process> table = read_processes();
+    const auto is_left = [&](const Process& each) { return in_group(each, *generation) || is_stray(each, *generation); };
+    if (std::none_of(table.begin(), table.end(), is_left)) return Error{ESRCH, "adopt", generation->id + ": nothing of it is left"};
+  }
+  return enter(std::move(generation));
+}
+
+Failed Generations::enter(std::unique_ptr<Generation> owned) {
+  Generation& generation = *owned;
+  const std::string id = generation.id;
+  if (generation.phase != Generation::Phase::running) loop_.defer([this] { collect(); });
+  if (auto error = generation.notify.watch(loop_, [this, &generation](pid_t sender, const std::string& payload) {
+        on_notify(generation, sender, payload);
+      })) {
+    return error;
+  }
+  if (generation.pidfd) {
+    const bool watching = generation.exit_watch.open(loop_, generation.pidfd.get(), EPOLLIN, [this, &generation](uint32_t) {
+      generation.exit_watch.close();
+      on_exit(generation, exit_status(generation.pidfd.get(), generation.pid, generation.start));
+      settle();
+    });
+    if (!watching) return failed("epoll_ctl", id);
+  }
+  all_.emplace(id, std::move(owned));
+  return std::nullopt;
+}
+
+void Generations::on_notify(Generation& generation, pid_t sender, const std::string& payload) {
+  // A systemd-notify that has ended by now is believed: the socket itself is the generation's. What still lives
+  // must belong to it.
+  const auto process = sender > 0 ? read_process(sender) : std::nullopt;
+  if (process && process->alive() && !in_group(*process, generation) && !is_stray(*process, generation)) return;
+  if (says_ready(payload) && !generation.ready) {
+    generation.ready = true;
+    events_.ready(generation);
+  }
+  events_.notify(generation, payload);
+}
+
+Result<size_t> Generations::signal(const std::string& id, int number, Scope scope) {
+  Generation* generation = entry(id);
+  if (generation == nullptr) return no_such(id);
+  if (generation->phase == Generation::Phase::gone) return Error{ESRCH, "kill", id + " has gone"};
+  if (scope == Scope::leader) {
+    if (generation->phase != Generation::Phase::running) return size_t{0};
+    const int error = generation->pidfd ? send_signal(generation->pidfd.get(), number)
+                      : ::kill(generation->pid, number) == 0 ? 0 : errno;
+    if (error != 0) return failed("kill", id, error);
+    return size_t{1};
+  }
+  const std::vector<Process> table = read_processes();
+  const size_t members = signal_group(table, *generation, number);
+  return scope == Scope::group ? members : members + signal_strays(table, *generation, number);
+}
+
+Result<std::vector<pid_t>> Generations::strays(const std::string& id) {
+  const Generation* generation = find(id);
+  if (generation == nullptr) return no_such(id);
+  return pids_where(read_processes(), *generation, is_stray);
+}
+
+Failed Generations::forget(const std::string& id) {
+  Generation* generation = entry(id);
+  if (generation == nullptr) return no_such(id);
+  if (generation->phase != Generation::Phase::gone) return Error{EBUSY, "forget", id + " has not gone"};
+  generation->notify.remove();
+  all_.erase(id);
+  return std::nullopt;
+}
+
+void Generations::collect() {
+  for (const auto& [id, generation] : all_) {
+    // An adopted one is nobody's child here: its pidfd tells.
+    if (generation->phase != Generation::Phase::running || generation->pidfd) continue;
+    siginfo_t info{};
+    const auto pid = static_cast<id_t>(generation->pid);
+    if (::waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) continue;
+    generation->pinned = true;
+    on_exit(*generation, info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status);
+  }
+  settle();
+}
+
+void Generations::on_exit(Generation& generation, std::optional<int> status) {
+  generation.phase = Generation::Phase::exited;
+  if (!status) return;
+  if (WIFEXITED(*status)) generation.code = WEXITSTATUS(*status);
+  else generation.signal = WTERMSIG(*status);
+}
+
+/// Finds out what is left of those whose leader has ended, and tells.
+void Generations::settle() {
+  std::vector<Generation*> ended;
+  for (const auto& [id, generation] : all_) {
+    if (generation->phase == Generation::Phase::exited) ended.push_back(generation.get());
+  }
+  if (ended.empty()) {
+    reap_orphans();
+    return backstop_.cancel();
+  }
+  const std::vector<Process> table = read_processes();
+  std::vector<Process> second;
+  for (Generation* generation : ended) {
+    size_t members = pids_where(table, *generation, in_group).size();
+    size_t strays = pids_where(table, *generation, is_stray).size();
+    if (members + strays == 0) {
+      // A process may be born behind the reader's back and its parent gone before the reader comes by: what is
+      // missing once is looked for again.
+      if (second.empty()) second = read_processes();
+      members = pids_where(second, *generation, in_group).size();
+      strays = pids_where(second, *generation, is_stray).size();
+    }
+    generation->left = members + strays;
+    if (!generation->announced) {
+      generation->announced = true;
+      events_.exited(*generation);
+    }
+    if (members == 0 && generation->pinned) {
+      ::waitpid(generation->pid, nullptr, WNOHANG);
+      generation->pinned = false;
+    }
+    if (generation->left != 0) continue;
+    generation->phase = Generation::Phase::gone;
+    generation->pidfd.reset();
+    events_.gone(*generation);
+  }
+  reap_orphans(second.empty() ? table : second);
+  if (any_unsettled()) backstop_.start(kBackstop);
+  else backstop_.cancel();
+}
+
+bool Generations::any_unsettled() const {
+  return std::any_of(all_.begin(), all_.end(),
+                     [](const auto& each) { return each.second->phase == Generation::Phase::exited; });
+}
+
+bool Generations::is_awaited_leader(pid_t pid) const {
+  return std::any_of(all_.begin(), all_.end(), [&](const auto& each) {
+    return each.second->pid == pid && !each.second->pidfd && each.second->holds_group();
+  });
+}
+
+/// Descendants whose own parent has gone become children of the holder (PR_SET_CHILD_SUBREAPER).
+void Generations::reap_orphans() {
+  siginfo_t info{};
+  while (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
+    // One that somebody waits for and that has ended this moment: its SIGCHLD is still to come.
+    if (waited_elsewhere_(info.si_pid) || is_awaited_leader(info.si_pid)) return;
+    ::waitpid(info.si_pid, nullptr, WNOHANG);
+    info = {};
+  }
+}
+
+/// The same where pinned leaders stand in the way: waitid() would give the first of them again and again.
+void Generations::reap_orphans(const std::vector<Process>& table) {
+  const pid_t self = ::getpid();
+  for (const Process& process : table) {
+    if (process.state != 'Z' || process.parent != self) continue;
+    if (!waited_elsewhere_(process.pid) && !is_awaited_leader(process.pid)) ::waitpid(process.pid, nullptr, WNOHANG);
+  }
+}
+
+void Generations::kill_all(std::function<void()> done) {
+  all_killed_ = std::move(done);
+  kill_deadline_ = std::chrono::steady_clock::now() + kKillDeadline;
+  kill_again();
+}
+
+/// Again and again, because a process may fork while the table is read.
+void Generations::kill_again() {
+  const std::vector<Process> table = read_processes();
+  bool any = false;
+  for (const auto& [id, generation] : all_) {
+    if (generation->phase == Generation::Phase::gone) continue;
+    any = true;
+    signal_group(table, *generation, SIGKILL);
+    signal_strays(table, *generation, SIGKILL);
+  }
+  if (any && std::chrono::steady_clock::now() < kill_deadline_) return kill_timer_.start(kKillAgain);
+  std::exchange(all_killed_, nullptr)();
+}
+
+}  // namespace devsock

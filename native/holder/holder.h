@@ -1,0 +1,110 @@
+#pragma once
+
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "../common/unique_fd.h"
+#include "daemon_process.h"
+#include "generation.h"
+#include "held_socket.h"
+#include "loop.h"
+#include "peer.h"
+#include "relay.h"
+#include "result.h"
+#include "runtime_folder.h"
+#include "spec.h"
+
+namespace devsock {
+
+/// What a request is answered with, when it is answered at once.
+struct Reply {
+  std::vector<std::string> fields;
+  /// Borrowed; sent before anything else happens.
+  std::vector<int> fds;
+};
+
+/// All that must survive: sockets, generations, armed specs; and who may ask for them. Decides nothing.
+/// Its verbs are in verbs.cc.
+class Holder {
+ public:
+  Holder(Loop& loop, RuntimeFolder folder, UniqueFd listener, Launch daemon, Defaults defaults);
+
+  /// `adopt`: the daemon that started this holder goes on, and says hello.
+  Failed start(bool adopt);
+  /// SIGCHLD.
+  void on_child();
+  /// The same as the `shutdown` request; for SIGTERM.
+  void shut_down() { shut_down(true, nullptr); }
+
+ private:
+  using Arguments = std::vector<std::string>;
+  struct Call {
+    Peer& peer;
+    const std::string& seq;
+    const Arguments& args;
+    std::vector<UniqueFd>& fds;
+  };
+  struct Verb;
+  static const std::map<std::string, Verb>& verbs();
+
+  void on_connection();
+  void answer(Peer& peer, Request& request, std::vector<UniqueFd> fds);
+  void on_closed(Peer& peer);
+  void reply(Peer& peer, const std::string& seq, Result<Reply> result);
+  void tell(const std::vector<std::string>& event, const std::vector<int>& fds = {});
+
+  Result<Reply> hello(Call call);
+  Result<Reply> bind(Call call);
+  Result<Reply> fresh(Call call);
+  Result<Reply> steer(Call call);
+  Result<Reply> spawn(Call call);
+  Result<Reply> arm(Call call);
+  Result<Reply> disarm(Call call);
+  Result<Reply> watch(Call call);
+  Result<Reply> signal(Call call);
+  Result<Reply> strays(Call call);
+  Result<Reply> forget(Call call);
+  Result<Reply> relay(Call call);
+  Result<Reply> fetch(Call call);
+  Result<Reply> store(Call call);
+  Result<Reply> adopt(Call call);
+  Result<Reply> drop(Call call);
+  void list(Call call);
+  void list_generation(Peer& peer, const std::string& seq, const Generation& generation);
+
+  HeldSocket* find_socket(const std::string& name);
+  Result<HeldSocket*> find_slot(const std::string& name, const std::string& index);
+  Failed enter(std::unique_ptr<HeldSocket> socket);
+  void on_slot(const std::string& name, uint32_t index, uint32_t events);
+  void on_shut(const std::string& name, uint32_t index);
+  void revive(const std::string& name);
+  void update_interest(const std::string& name);
+  [[nodiscard]] bool is_armed(const std::string& name, uint32_t index) const;
+  void fire(const std::string& key, const std::string& woken_by);
+  Result<const Generation*> start_generation(const Spec& spec);
+  void shut_down(bool end_daemon_now, std::function<void()> released);
+
+  Loop& loop_;
+  RuntimeFolder folder_;
+  UniqueFd listener_;
+  Watch listener_watch_;
+  /// Given up when no number is free, so that a client can be turned away instead of waiting for ever.
+  UniqueFd spare_;
+  DaemonProcess daemon_;
+  Generations generations_;
+  Relays relays_;
+  std::map<std::string, std::unique_ptr<HeldSocket>> sockets_;
+  std::map<std::string, Spec> armed_;
+  /// Slots that were shut down, in that order, until the present batch of events is through.
+  std::map<std::string, std::vector<uint32_t>> shut_;
+  std::list<std::unique_ptr<Peer>> peers_;
+  /// The one that said hello as daemon.
+  Peer* daemon_peer_ = nullptr;
+  bool shutting_down_ = false;
+};
+
+}  // namespace devsock

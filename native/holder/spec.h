@@ -1,0 +1,46 @@
+#pragma once
+
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "result.h"
+
+namespace devsock {
+
+/// One slot that a generation is to have, at 3 + its place in the list.
+struct SpecSlot {
+  uint32_t index;
+  /// In LISTEN_FDNAMES.
+  std::string fd_name;
+  /// The socket, as it was bound.
+  std::string socket;
+};
+
+/// How a generation is started; what the daemon writes into a memfd (ARCHITECTURE.md, "A spec").
+struct Spec {
+  std::string id;
+  std::string invocation;
+  std::string cwd;
+  std::string log;
+  /// Absent: the limit that the holder itself was started with.
+  std::optional<rlimit> nofile;
+  std::optional<mode_t> umask;
+  std::vector<std::string> args;
+  std::vector<std::string> env;
+  std::vector<SpecSlot> slots;
+};
+
+/// Takes any bytes.
+Result<Spec> parse_spec(std::string_view bytes);
+
+/// Reads the file from its start, whatever its offset is (the descriptor may be shared).
+Result<Spec> read_spec(int fd);
+
+}  // namespace devsock
