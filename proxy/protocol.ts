@@ -164,6 +164,8 @@ export interface UpRequest {
   limits: { nofile: [soft: number, hard: number] | null; umask: number }
   /** False: the project goes when the event stream that leased it closes. */
   detached: boolean
+  /** True: a service whose port is taken stays, as `conflict`, and takes the port when it becomes free. */
+  keepConflicts: boolean
 }
 
 export interface UpReply {

@@ -129,7 +129,8 @@ function understood(text: string, files: readonly string[], output: Tail): Resul
 function evaluatorCommand(): { args: string[]; variables: Record<string, string> } {
   const built = fileURLToPath(new URL('evaluate.js', import.meta.url))
   if (existsSync(built)) return { args: [built], variables: {} }
-  const register = pathToFileURL(createRequire(import.meta.url).resolve('jiti/register')).href
+  const jiti = pathToFileURL(createRequire(import.meta.url).resolve('jiti'))
+  const register = new URL('jiti-register.mjs', jiti).href
   const source = fileURLToPath(new URL('evaluate.ts', import.meta.url))
   return { args: ['--import', register, source], variables: { JITI_FS_CACHE: 'false' } }
 }

@@ -151,6 +151,7 @@ class Search {
           // Of two equal keys the last one counts.
           last = { key: index, value }
         }
+        if (this.#tokens[after]?.text !== ',') break
         position += 1
         index = after + 1
       }

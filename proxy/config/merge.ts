@@ -35,11 +35,12 @@ export function full(config: DevsockLocalConfig): FullConfig {
 export function merge(config: DevsockConfig, local: DevsockLocalConfig): FullConfig {
   const below = full(config)
   const above = full(local)
-  const services = { ...below.services }
+  const merged = new Map(Object.entries(below.services))
   for (const [name, service] of Object.entries(above.services)) {
-    const old = Object.hasOwn(services, name) ? services[name] : undefined
-    services[name] = old ? mergeService(old, service) : service
+    const old = merged.get(name)
+    merged.set(name, old ? mergeService(old, service) : service)
   }
+  const services = Object.fromEntries(merged)
   const name = above.name ?? below.name
   return name === undefined ? { services } : { name, services }
 }

@@ -94,7 +94,12 @@ class Life {
       case 'bind-failed':
         if (this.service.front.kind !== 'binding') return
         this.service.reason = event.reason
-        this.front({ kind: 'conflict', start: this.service.front.start, owners: event.owners })
+        this.front({
+          kind: 'conflict',
+          start: this.service.front.start,
+          owners: event.owners,
+          external: event.external,
+        })
         return
       case 'port-free':
         if (this.service.front.kind !== 'conflict') return

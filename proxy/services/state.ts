@@ -95,7 +95,8 @@ export interface Failed {
 export type Front =
   | { kind: 'stopped' }
   | { kind: 'binding'; start: Cause | null }
-  | { kind: 'conflict'; start: Cause | null; owners: PortOwner[] }
+  /** Waits until the port is free; `external`: what is there is used instead, and published. */
+  | { kind: 'conflict'; start: Cause | null; owners: PortOwner[]; external: boolean }
   | { kind: 'held'; lane: number }
   | { kind: 'starting'; generation: Generation }
   | { kind: 'ready'; generation: Generation }
@@ -117,7 +118,7 @@ export type Event = { at: number } & (
   | { type: 'change'; detail: string }
   | { type: 'configure'; policy: Policy; restart: boolean; rebind: boolean }
   | { type: 'bound' }
-  | { type: 'bind-failed'; owners: PortOwner[]; reason: Reason }
+  | { type: 'bind-failed'; owners: PortOwner[]; external: boolean; reason: Reason }
   | { type: 'port-free' }
   | { type: 'released' }
   | { type: 'spawned'; number: number; pid: number; startedAt: number } // ms since the epoch, not later than it was
@@ -130,6 +131,9 @@ export type Event = { at: number } & (
   | { type: 'grace-over'; number: number }
   | { type: 'retry-due' }
 )
+
+/** An event without its time: the runner stamps it. */
+export type Happening = Event extends infer E ? (E extends { at: number } ? Omit<E, 'at'> : never) : never
 
 /** One-shot work that a transition asks for, in order. */
 export type Effect =

@@ -76,10 +76,16 @@ describe('usage', () => {
     [['wait', '--timeout', 'soon'], '"soon" is not a duration.', 'Write 500ms'],
     [['wait', '--for', 'ever'], '--for takes ready or held', 'devsock wait --help'],
     [['logs', '-n', 'many'], '-n takes a whole number', 'devsock logs --help'],
-    [['free'], "Missing required argument 'port'.", 'devsock free --help'],
+    [['free'], 'devsock free needs <port...>.', 'devsock free --help'],
     [['free', '99999'], '99999 is not a port.', 'from 1 to 65535'],
     [['status', '-C', '/no/such/folder'], 'There is no folder /no/such/folder.', 'Name another with -C.'],
-    [['url'], "Missing required argument 'service'.", 'devsock url --help'],
+    [
+      ['status', '--directory'],
+      "Option '-C, --directory <value>' argument missing.",
+      'devsock status --help',
+    ],
+    [['down', 'web'], 'devsock down does not take web.', 'devsock down --help'],
+    [['url'], 'devsock url needs <service>.', 'devsock url --help'],
     [['daemon', 'frob'], 'There is no devsock daemon frob.', 'It takes status'],
   ])('%j exits 2 and says what was meant', async (args, message, hint) => {
     const daemon = await start([project([service('web')])])

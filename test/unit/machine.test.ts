@@ -164,6 +164,7 @@ class World {
             : {
                 type: 'bind-failed',
                 owners: [],
+                external: false,
                 reason: { code: 'port-taken', message: 'taken', hint: null },
               },
         )

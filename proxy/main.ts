@@ -1,0 +1,136 @@
+/** The daemon: puts its rooms together, and takes them apart. Started by the holder, which starts it again. */
+import { mkdirSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { pino } from 'pino'
+import { raiseFileLimit, setCloseOnExec } from '../native/index.ts'
+import { serveEvents } from './control/events.ts'
+import { Hub } from './control/hub.ts'
+import { Pulse } from './control/pulse.ts'
+import { ControlServer } from './control/server.ts'
+import type { HolderEvent } from './holder/event.ts'
+import { HolderLink } from './holder/link.ts'
+import type { DaemonStatus } from './protocol.ts'
+import type { Context } from './services/context.ts'
+import { Expectations } from './services/expectations.ts'
+import { Projects } from './services/projects.ts'
+
+/** A daemon that nobody uses leaves: at once after the last `down`, else after this long. */
+const UNUSED_MS = 5_000
+
+const startedAt = new Date().toISOString()
+const stateDir =
+  process.env.DEVSOCK_STATE_DIR ??
+  join(process.env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'devsock')
+const runtimeDir = process.env.DEVSOCK_RUNTIME_DIR ?? join(stateDir, 'run')
+const folders = { logs: join(stateDir, 'logs'), state: join(stateDir, 'projects') }
+const log = pino(
+  { base: null, timestamp: pino.stdTimeFunctions.isoTime, level: process.env.DEVSOCK_LOG_LEVEL ?? 'info' },
+  pino.destination({ fd: 1, sync: true }),
+)
+const manifest = readManifest()
+
+raiseFileLimit()
+const lockFd = Number(process.env.DEVSOCK_LOCK_FD)
+setCloseOnExec(lockFd, true)
+for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true, mode: 0o700 })
+
+// Events that come while the list of what there is is still being read belong after it.
+const early: HolderEvent[] = []
+let onEvent = (event: HolderEvent): void => void early.push(event)
+const holder = await HolderLink.open({
+  runtimeDir,
+  log: join(stateDir, 'holder.log'),
+  lockFd,
+  daemonArgv: [process.execPath, fileURLToPath(import.meta.url)],
+  onEvent: (event) => onEvent(event),
+  report: (line) => log.warn(line),
+  onLost: (error) => {
+    log.error({ error: String(error) }, 'the holder is lost')
+    process.exit(1)
+  },
+})
+
+const expect = new Expectations(holder)
+const context: Context = {
+  holder,
+  expect,
+  log,
+  now: Date.now,
+  publish: (news) => hub.publish(news),
+  changed: (unit) => pulse.changed(unit, hub),
+}
+const projects = new Projects(context, folders, () => void leave('the last project went down'))
+const pulse = new Pulse(context, projects)
+const hub = new Hub(
+  () => ({ daemon: daemon(), projects: projects.statuses() }),
+  () => pulse.heed(hub),
+)
+
+await projects.resume(await holder.list())
+onEvent = (event) => {
+  expect.on(event)
+  projects.on(event)
+}
+for (const event of early.splice(0)) onEvent(event)
+
+const control = await ControlServer.listen(join(runtimeDir, 'control.sock'), {
+  context,
+  projects,
+  hash: manifest.hash,
+  daemon,
+  stop: () => void leave('asked to'),
+})
+const events = serveEvents(control.http, hub, projects, log)
+let unused = setTimeout(leaveUnused, UNUSED_MS)
+control.http.on('request', () => {
+  clearTimeout(unused)
+  unused = setTimeout(leaveUnused, UNUSED_MS)
+})
+process.on('SIGTERM', () => void leave('SIGTERM'))
+process.on('SIGHUP', () => {})
+log.info({ pid: process.pid, version: manifest.version, projects: projects.size }, 'the daemon is up')
+
+function daemon(): DaemonStatus {
+  return {
+    pid: process.pid,
+    holderPid: holder.holderPid,
+    version: manifest.version,
+    startedAt,
+    dashboard: null,
+  }
+}
+
+function leaveUnused(): void {
+  if (projects.size === 0) void leave('unused')
+  else unused = setTimeout(leaveUnused, UNUSED_MS)
+}
+
+let leaving = false
+async function leave(why: string): Promise<void> {
+  if (leaving) return
+  leaving = true
+  log.info(`leaving: ${why}`)
+  clearTimeout(unused)
+  pulse[Symbol.dispose]()
+  for (const project of projects) {
+    await project.stop([], true)
+    await project[Symbol.asyncDispose]()
+    project.forget()
+  }
+  for (const client of events.clients) client.close(1001, 'devsock is stopping')
+  await control[Symbol.asyncDispose]()
+  await holder.shutdown()
+  process.exit(0)
+}
+
+/** What this copy is; sources that run by themselves have no manifest. */
+function readManifest(): { version: string; hash: string } {
+  try {
+    return JSON.parse(readFileSync(new URL('manifest.json', import.meta.url), 'utf8'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    return { version: '0.0.0', hash: 'source' }
+  }
+}

@@ -1,0 +1,39 @@
+import { Answerer } from '../../modes/answerer.ts'
+import { answerFailure } from '../../modes/failure-page.ts'
+import { visibleState } from '../view.ts'
+import type { Task } from './task.ts'
+
+/** Lines of the log that the failure page shows. */
+const SHOWN_LINES = 30
+
+/** Gives every connection of the lane the failure page, until something else is to be done with it. */
+export async function answer(task: Task, { lane }: { lane: number }): Promise<void> {
+  const { context, unit, signal } = task
+  const answering = unit.eachSocket(async (name) => {
+    const slot = context.holder.socket(name)?.slots[lane]
+    if (slot === undefined) return
+    using answerer = new Answerer(
+      slot,
+      () => context.expect.readable(name, lane, signal),
+      (request, response) => {
+        report(task).then(
+          (failure) => answerFailure(request, response, failure),
+          (error: unknown) => {
+            context.log.error({ service: unit.id, error }, 'no failure page')
+            response.destroy()
+          },
+        )
+      },
+    )
+    signal.addEventListener('abort', () => answerer[Symbol.dispose]())
+    await answerer.run()
+  })
+  await Promise.all(answering)
+}
+
+async function report(task: Task): Promise<Parameters<typeof answerFailure>[2]> {
+  const { number, reason } = task.state()
+  const lines: string[] = []
+  for await (const { text } of task.unit.log(number).read({ last: SHOWN_LINES })) lines.push(text)
+  return { service: task.unit.id, state: visibleState(task.state()), reason, generation: number, lines }
+}

@@ -1,0 +1,54 @@
+import { type Connection, connections, queueDepth } from '../../native/index.ts'
+import type { Task } from './doing/task.ts'
+import { allProcesses, socketInodes } from './processes.ts'
+
+/** As long as most answers take that are not streams. */
+const AMBIGUOUS_MS = 500
+
+type About = Pick<Task, 'context' | 'unit'>
+
+/** Connections that wait in a lane, over all sockets of the service: completed, not accepted. */
+export function waiting({ context, unit }: About, lane: number): number {
+  let depth = 0
+  for (const slot of unit.eachSocket((name) => context.holder.socket(name)?.slots[lane])) {
+    if (slot !== undefined) depth += queueDepth(slot)
+  }
+  return depth
+}
+
+/** Connections with the service's TCP ports, accepted ones only: those have an inode. */
+export function accepted({ unit }: About): Connection[] {
+  return [...unit.ports.values()]
+    .flatMap((localPort) => connections({ localPort, states: 'connected' }))
+    .filter(({ inode }) => inode !== 0)
+}
+
+/** Open and waiting connections. Unix sockets count only what waits: the kernel does not say who accepted. */
+export function openConnections(about: About, lane: number): number {
+  return accepted(about).length + waiting(about, lane)
+}
+
+/** Those of `rows` that a process of the group has open. */
+export function heldByGroup(rows: Connection[], group: number): Connection[] {
+  if (rows.length === 0) return []
+  const inodes = new Set(
+    allProcesses()
+      .filter((process) => process.group === group)
+      .flatMap(({ pid }) => socketInodes(pid)),
+  )
+  return rows.filter(({ inode }) => inodes.has(inode))
+}
+
+/**
+ * Whether a server is in the middle of something on this connection, as far as the kernel can tell: bytes wait
+ * in either direction, or it has read since it last wrote. (A connection that was only opened is not busy:
+ * its client has asked nothing yet.)
+ */
+export function isBusy(connection: Connection): boolean {
+  const { state, receiveQueue, sendQueue, lastSentMs, lastReceivedMs } = connection
+  if (receiveQueue > 0 || sendQueue > 0) return true
+  if (state !== 'established' && state !== 'close-wait') return false
+  if (lastSentMs === null || lastReceivedMs === null) return true
+  // The kernel counts in ticks: a request and an answer within one look alike, and only time tells.
+  return lastReceivedMs < lastSentMs || (lastReceivedMs === lastSentMs && lastSentMs < AMBIGUOUS_MS)
+}

@@ -1,0 +1,151 @@
+import type { ResolvedService } from '../config/types.ts'
+import type { HolderEvent } from '../holder/event.ts'
+import type { HolderList } from '../holder/held.ts'
+import type { ServiceStatus } from '../protocol.ts'
+import { type WatchSet, watchService } from '../watch/watch-set.ts'
+import { Census } from './census.ts'
+import type { Context } from './context.ts'
+import { Logging } from './logging.ts'
+import { parseGenerationId } from './names.ts'
+import { processStartedAt } from './processes.ts'
+import { Runner } from './runner.ts'
+import { startFailure } from './start-failure.ts'
+import type { Service } from './state.ts'
+import { Unit, type UnitHome } from './unit.ts'
+import { serviceStatus } from './view.ts'
+
+/** What of a service is kept for the next daemon. */
+export interface SavedMember {
+  state: Service
+  ports: [socket: string, port: number][]
+}
+
+/** A service in its project, with all that is attached to it: its life, its logs, what it watches. */
+export class Member implements Disposable {
+  readonly unit: Unit
+  readonly runner: Runner
+  readonly logging: Logging
+  readonly #context: Context
+  #watch: WatchSet | null = null
+
+  constructor(context: Context, home: UnitHome, service: ResolvedService, saved: SavedMember | null) {
+    this.#context = context
+    this.unit = new Unit(home, service, saved?.ports)
+    this.runner = new Runner(context, this.unit, this.unit.policy(), saved?.state ?? null)
+    this.logging = new Logging(context, this.unit)
+  }
+
+  get saved(): SavedMember {
+    return { state: this.runner.state, ports: [...this.unit.ports] }
+  }
+
+  status(census = new Census(this.#context)): ServiceStatus {
+    const { unit, runner } = this
+    return serviceStatus(unit.id, unit.name, runner.state, census.measure(unit, runner.state))
+  }
+
+  /** An event of the holder about this service. */
+  on(event: HolderEvent): void {
+    if (event.type === 'spawned') {
+      const number = parseGenerationId(event.id)?.number
+      if (number !== undefined) this.#spawned(number, event.pid, event.startTime)
+    } else if (event.type === 'spawn-failed') {
+      const number = parseGenerationId(event.id)?.number ?? 0
+      this.runner.tell({ type: 'spawn-failed', number, ...startFailure(event.error, this.unit.service) })
+    } else if (event.type === 'exited' || event.type === 'gone') {
+      const number = parseGenerationId(event.id)?.number
+      if (number === undefined) return
+      if (event.type === 'gone') this.runner.tell({ type: 'gone', number })
+      else
+        this.runner.tell({ type: 'exited', number, code: event.code, signal: event.signal, left: event.left })
+    }
+  }
+
+  /** Takes up what the holder has of this service, after another daemon had it. */
+  resume(list: HolderList): void {
+    const { runner, unit } = this
+    const here = list.generations.flatMap((generation) => {
+      const id = parseGenerationId(generation.id)
+      return id?.service === unit.id ? [{ ...generation, number: id.number }] : []
+    })
+    for (const { number, pid, startTime, phase } of here) {
+      if (phase !== 'gone') unit.leaders.set(number, pid)
+      this.#spawned(number, pid, startTime)
+    }
+    for (const { number, phase, code, signal, left } of here) {
+      if (phase === 'running') continue
+      runner.tell({ type: 'exited', number, code, signal, left })
+      if (phase === 'gone') runner.tell({ type: 'gone', number })
+    }
+    const known = new Set(here.map(({ number }) => number))
+    for (const number of liveNumbers(runner.state)) {
+      if (!known.has(number)) runner.tell({ type: 'gone', number })
+    }
+    const sockets = new Map(list.sockets.map((socket) => [socket.name, socket]))
+    unit.eachSocket((name) => {
+      const socket = sockets.get(name)
+      if (socket !== undefined && socket.steered !== runner.state.steered) {
+        this.#context.holder.steer(name, runner.state.steered).catch((error: unknown) => {
+          this.#context.log.warn({ service: unit.id, error: String(error) }, 'steering was not restored')
+        })
+      }
+    })
+    runner.begin()
+    this.logging.sync()
+  }
+
+  /** Watches what the configuration names, from now on. */
+  rewatch(): void {
+    this.#watch?.close()
+    this.#watch = null
+    const { watch } = this.unit.policy()
+    if (watch === null) return
+    this.#watch = watchService({
+      root: this.unit.service.cwd,
+      globs: watch,
+      onChange: ({ path, count }) => {
+        const detail = count > 1 ? `${path} and ${count - 1} more` : path
+        this.runner.tell({ type: 'change', detail })
+      },
+      onProblem: (message) => {
+        const { project, name: service } = this.unit
+        this.#context.publish({ type: 'notice', level: 'warn', project, service, message })
+      },
+    })
+  }
+
+  /** Takes in changes saved before the call. */
+  async sweep(): Promise<void> {
+    await this.#watch?.watching
+    await this.#watch?.sweep()
+  }
+
+  /** Resolves when a save from now on is noticed. */
+  async watching(): Promise<void> {
+    await this.#watch?.watching
+  }
+
+  [Symbol.dispose](): void {
+    this.#watch?.close()
+    this.runner[Symbol.dispose]()
+    this.logging[Symbol.dispose]()
+  }
+
+  #spawned(number: number, pid: number, startTime: number): void {
+    this.unit.leaders.set(number, pid)
+    this.unit.lastConnectionAt = this.#context.now()
+    this.runner.tell({ type: 'spawned', number, pid, startedAt: processStartedAt(startTime).earliest })
+  }
+}
+
+/** Generations that the machine believes to live, other than one that it has only asked for. */
+function liveNumbers({ front, leaving }: Service): number[] {
+  const asked = front.kind === 'starting' && front.generation.pid === null ? front.generation.number : null
+  const fronts =
+    front.kind === 'overlap'
+      ? [front.current.number, ...(front.next.pid === null ? [] : [front.next.number])]
+      : (front.kind === 'starting' || front.kind === 'ready') && asked === null
+        ? [front.generation.number]
+        : []
+  return [...fronts, ...leaving.map(({ number }) => number)]
+}

@@ -1,0 +1,64 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+
+/** Clock ticks a second: USER_HZ, 100 on every Linux that Node runs on. */
+const TICKS = 100
+
+/** When a process started, from field 22 of /proc/PID/stat, in ms since the epoch: exact to one tick. */
+export function processStartedAt(startTime: number): { earliest: number; latest: number } {
+  const earliest = bootedAt() + (startTime * 1000) / TICKS
+  return { earliest, latest: earliest + 1000 / TICKS }
+}
+
+/** /proc/uptime counts hundredths of a second, so this is exact to 10 ms like the ticks themselves. */
+function bootedAt(): number {
+  const seconds = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0])
+  return Date.now() - seconds * 1000
+}
+
+export interface Member {
+  pid: number
+  /** Process group. */
+  group: number
+  /** Resident pages. */
+  pages: number
+}
+
+/** Every process of this machine, by one walk over /proc. Processes that go meanwhile are left out. */
+export function allProcesses(): Member[] {
+  const found: Member[] = []
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name)
+    if (!Number.isInteger(pid)) continue
+    const stat = readOrNull(`/proc/${pid}/stat`)
+    if (stat === null) continue
+    // The name may hold spaces and parentheses: fields count from its last one.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    found.push({ pid, group: Number(fields[2]), pages: Number(fields[21]) })
+  }
+  return found
+}
+
+/** Inodes of the sockets that a process has open; empty where it has gone or may not be looked at. */
+export function socketInodes(pid: number): number[] {
+  const inodes: number[] = []
+  for (const fd of listOrEmpty(`/proc/${pid}/fd`)) {
+    const target = linkOrNull(`/proc/${pid}/fd/${fd}`)
+    const inode = target === null ? null : /^socket:\[(\d+)\]$/.exec(target)?.[1]
+    if (inode) inodes.push(Number(inode))
+  }
+  return inodes
+}
+
+const readOrNull = (path: string): string | null => unlessGone(() => readFileSync(path, 'utf8'))
+const linkOrNull = (path: string): string | null => unlessGone(() => readlinkSync(path))
+const listOrEmpty = (path: string): string[] => unlessGone(() => readdirSync(path)) ?? []
+
+function unlessGone<T>(read: () => T): T | null {
+  try {
+    return read()
+  } catch (error) {
+    // ESRCH and ENOENT: it has gone. EACCES: another user's, or one that may not be dumped.
+    if (/^(ESRCH|ENOENT|EACCES|EPERM)$/.test((error as NodeJS.ErrnoException).code ?? '')) return null
+    throw error
+  }
+}

@@ -1,0 +1,398 @@
+import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import { withAutoPorts } from '../config/auto.ts'
+import { difference } from '../config/difference.ts'
+import type { BoundSockets } from '../config/environment.ts'
+import { loadProject } from '../config/load.ts'
+import type { ResolvedProject } from '../config/types.ts'
+import type { HolderList } from '../holder/held.ts'
+import type { Failure, Problem, ProjectStatus, Result, UpRequest } from '../protocol.ts'
+import { fail, ok } from '../protocol.ts'
+import { type WatchSet, watchService } from '../watch/watch-set.ts'
+import { Barrier } from './barrier.ts'
+import { Census } from './census.ts'
+import type { Context } from './context.ts'
+import { Member, type SavedMember } from './member.ts'
+import { StateFile } from './state-file.ts'
+import type { UnitHome } from './unit.ts'
+
+/** What of a project is kept for the next daemon. */
+export interface SavedProject {
+  v: 1
+  request: UpRequest
+  resolved: ResolvedProject
+  members: Record<string, SavedMember>
+}
+
+export interface Folders {
+  logs: string
+  /** One file a project. */
+  state: string
+}
+
+/** A project that is up: its services, its configuration, and who keeps it up. */
+export class Project implements AsyncDisposable {
+  readonly members = new Map<string, Member>()
+  problems: Problem[] = []
+  readonly #context: Context
+  readonly #folders: Folders
+  readonly #file: StateFile
+  readonly #home: UnitHome
+  readonly #binding = new Barrier()
+  readonly #leases = new Set<symbol>()
+  #request: UpRequest
+  #resolved: ResolvedProject
+  #watch: WatchSet | null = null
+  #addresses = ''
+  #reviewing = false
+  #applying: Promise<unknown> = Promise.resolve()
+
+  constructor(
+    context: Context,
+    folders: Folders,
+    request: UpRequest,
+    resolved: ResolvedProject,
+    saved: SavedProject | null,
+  ) {
+    this.#context = context
+    this.#folders = folders
+    this.#request = request
+    this.#resolved = resolved
+    this.#file = new StateFile(
+      join(folders.state, `${encodeURIComponent(resolved.id)}.json`),
+      (): SavedProject => ({
+        v: 1,
+        request: this.#request,
+        resolved: this.#resolved,
+        members: Object.fromEntries([...this.members].map(([name, { saved }]) => [name, saved])),
+      }),
+      (error) => {
+        const message = `the state could not be saved: ${String(error)}; free some disk space`
+        this.#context.publish({ type: 'notice', level: 'error', project: this.id, service: null, message })
+      },
+    )
+    this.#home = this.#makeHome()
+    for (const service of resolved.services) {
+      this.members.set(
+        service.name,
+        new Member(context, this.#home, service, saved?.members[service.name] ?? null),
+      )
+    }
+  }
+
+  get id(): string {
+    return this.#resolved.id
+  }
+
+  get dir(): string {
+    return this.#resolved.dir
+  }
+
+  get resolved(): ResolvedProject {
+    return this.#resolved
+  }
+
+  /** Goes when its last lease goes. */
+  get leased(): boolean {
+    return !this.#request.detached
+  }
+
+  status(census = new Census(this.#context)): ProjectStatus {
+    const { id, name, dir, config } = this.#resolved
+    const services = [...this.members.values()].map((member) => member.status(census))
+    return { id, name, dir, config, problems: this.problems, services }
+  }
+
+  /** The variables' values: where every socket is bound. */
+  bound(): BoundSockets {
+    return this.#home.bound()
+  }
+
+  /** Begins the life of a new project: nothing is bound yet. */
+  begin(): void {
+    for (const member of this.members.values()) {
+      member.runner.begin()
+      member.rewatch()
+    }
+    this.#watchConfiguration()
+  }
+
+  /** Goes on where another daemon was killed, then looks whether the configuration changed meanwhile. */
+  resume(list: HolderList): void {
+    for (const member of this.members.values()) {
+      member.resume(list)
+      member.rewatch()
+    }
+    this.#addresses = this.#signature()
+    this.#watchConfiguration()
+    this.#reload('devsock restarted')
+  }
+
+  /** Brings services up (none named: all) and waits until each has its sockets or a reason. */
+  async up(names: string[], signal: AbortSignal): Promise<void> {
+    const wanted = this.#named(names)
+    for (const { runner } of wanted) {
+      runner.tell({ type: 'up' })
+      // Asked for again, a taken port is tried again.
+      if (runner.state.front.kind === 'conflict') runner.tell({ type: 'port-free' })
+    }
+    await Promise.all(
+      wanted.map(({ runner }) =>
+        runner.until(({ front }) => front.kind !== 'binding' && front.kind !== 'stopping', signal),
+      ),
+    )
+  }
+
+  /** Ends services (none named: all), releases their ports, and waits until nothing is left of them. */
+  async stop(names: string[], force: boolean): Promise<void> {
+    const wanted = this.#named(names)
+    for (const { runner } of wanted) {
+      runner.tell({ type: 'stop' })
+      if (force) runner.tell({ type: 'kill' })
+    }
+    const forever = new AbortController().signal
+    await Promise.all(
+      wanted.map(({ runner }) =>
+        runner.until(({ front, leaving }) => front.kind === 'stopped' && leaving.length === 0, forever),
+      ),
+    )
+  }
+
+  /** Services whose sockets could not be had. */
+  obstacles(names: string[]): Failure | null {
+    const stuck = this.#named(names).filter(
+      ({ runner: { state } }) => state.front.kind === 'conflict' && !state.front.external,
+    )
+    const [first] = stuck
+    if (first === undefined) return null
+    const owners = stuck.flatMap(({ unit, runner: { state } }) => {
+      const found = state.front.kind === 'conflict' ? state.front.owners : []
+      const socket = unit.service.sockets[0]
+      const port = socket ? unit.port(socket) : null
+      return (found.length > 0 ? found : [null]).map((owner) => ({
+        service: unit.id,
+        address: `localhost:${port}`,
+        port,
+        owner,
+      }))
+    })
+    const messages = stuck.map(({ unit, runner: { state } }) => `${unit.name}: ${state.reason.message}`)
+    const { reason } = first.runner.state
+    const code = reason.code === 'port-taken' ? 'port-taken' : 'bind-failed'
+    return { code, message: messages.join('\n'), hint: reason.hint, owners }
+  }
+
+  /** Another `up` of a project that is up: its environment, its flags and its configuration count from now on. */
+  async renew(request: UpRequest, resolved: ResolvedProject): Promise<void> {
+    const detached = request.detached || this.#request.detached
+    const environment = JSON.stringify(request.env) !== JSON.stringify(this.#request.env)
+    const rewatch = request.watch !== this.#request.watch
+    this.#request = { ...request, detached }
+    await this.#apply(resolved, environment)
+    if (rewatch) for (const member of this.members.values()) member.rewatch()
+    this.#file.touch()
+  }
+
+  /** Keeps a leased project up until the lease is disposed; the last one takes the project down. */
+  lease(onLast: () => void): Disposable {
+    const lease = Symbol('lease')
+    this.#leases.add(lease)
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#leases.delete(lease) && this.#leases.size === 0 && this.leased) onLast()
+      },
+    }
+  }
+
+  get leases(): number {
+    return this.#leases.size
+  }
+
+  hear(wanted: boolean): void {
+    for (const { logging } of this.members.values()) logging.hear(wanted)
+  }
+
+  /** Where a member's ports may have become others: siblings that are armed know them by their variables. */
+  changed(): void {
+    if (this.#reviewing) return
+    this.#reviewing = true
+    setImmediate()
+      .then(() => {
+        this.#reviewing = false
+        const signature = this.#signature()
+        if (signature === this.#addresses) return
+        this.#addresses = signature
+        for (const { unit, runner } of this.members.values()) {
+          if (runner.state.front.kind !== 'held') continue
+          runner.tell({ type: 'configure', policy: unit.revise(), restart: false, rebind: false })
+        }
+      })
+      .catch((error: unknown) =>
+        this.#context.log.error({ project: this.id, error }, 'siblings were not told'),
+      )
+  }
+
+  saved(): Promise<void> {
+    return this.#file.saved()
+  }
+
+  /** Lets go of the project without touching what the holder has of it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#watch?.close()
+    for (const member of this.members.values()) member[Symbol.dispose]()
+    await this.#file.saved()
+  }
+
+  /** It is down: the next daemon is not to find it. */
+  forget(): void {
+    this.#file.remove()
+  }
+
+  #named(names: string[]): Member[] {
+    const all = [...this.members.values()]
+    return names.length === 0 ? all : all.filter(({ unit }) => names.includes(unit.name))
+  }
+
+  #signature(): string {
+    return JSON.stringify([...this.#home.bound()])
+  }
+
+  #makeHome(): UnitHome {
+    const project = this
+    return {
+      logs: this.#folders.logs,
+      binding: this.#binding,
+      get id() {
+        return project.#resolved.id
+      },
+      get dir() {
+        return project.#resolved.dir
+      },
+      get shell() {
+        return project.#request.env
+      },
+      get limits() {
+        return project.#request.limits
+      },
+      get watching() {
+        return project.#request.watch
+      },
+      get services() {
+        return project.#resolved.services
+      },
+      bound: () =>
+        new Map(
+          [...project.members.values()].flatMap(({ unit }) =>
+            unit.service.sockets.map((socket) => [
+              `${unit.name}/${socket.name}`,
+              { port: unit.port(socket), url: unit.url(socket) },
+            ]),
+          ),
+        ),
+      touch: () => project.#file.touch(),
+      saved: () => project.#file.saved(),
+    }
+  }
+
+  #watchConfiguration(): void {
+    this.#watch?.close()
+    const { dir, config, files } = this.#resolved
+    this.#watch = watchService({
+      root: dir,
+      globs: [config, ...files].map((file) => relativeGlob(dir, file)),
+      onChange: ({ path }) => this.#reload(path),
+      onProblem: (message) =>
+        this.#context.publish({ type: 'notice', level: 'warn', project: this.id, service: null, message }),
+    })
+  }
+
+  /** One after the other: a configuration is applied whole before the next one is read. */
+  #reload(cause: string): void {
+    this.#applying = this.#applying
+      .then(() => this.#reloadNow(cause))
+      .catch((error: unknown) =>
+        this.#context.log.error({ project: this.id, error }, 'the configuration was not applied'),
+      )
+  }
+
+  async #reloadNow(cause: string): Promise<void> {
+    const { dir, config } = this.#resolved
+    const { env, autoPorts } = this.#request
+    const loaded = await loadProject({ dir, config, env })
+    const result = loaded.ok ? this.#acceptable(loaded.value) : loaded
+    if (!result.ok) {
+      this.problems = result.failure.problems ?? [
+        {
+          message: result.failure.message,
+          hint: result.failure.hint,
+          file: config,
+          line: null,
+          column: null,
+          path: '',
+        },
+      ]
+      const message = `${cause}: ${result.failure.message}; the last good configuration goes on`
+      this.#context.publish({ type: 'notice', level: 'error', project: this.id, service: null, message })
+      this.#context.publish({ type: 'project', project: this.id, status: this.status() })
+      return
+    }
+    const healed = this.problems.length > 0
+    this.problems = []
+    await this.#apply(autoPorts ? withAutoPorts(result.value) : result.value, false)
+    if (healed) this.#context.publish({ type: 'project', project: this.id, status: this.status() })
+  }
+
+  #acceptable(resolved: ResolvedProject): Result<ResolvedProject> {
+    if (resolved.id === this.id) return ok(resolved)
+    return fail(
+      'configuration-invalid',
+      `the name became ${resolved.id}`,
+      'run `devsock down` and `devsock up` for that',
+    )
+  }
+
+  async #apply(resolved: ResolvedProject, environment: boolean): Promise<void> {
+    const { added, removed, changed, same } = difference(this.#resolved, resolved)
+    const before = this.#resolved
+    this.#resolved = resolved
+    if (String(before.files) !== String(resolved.files)) this.#watchConfiguration()
+    await this.#stopAndRemove(removed)
+    for (const { name, restart, rebind, rewatch } of changed) {
+      const service = resolved.services.find((each) => each.name === name)
+      const member = this.members.get(name)
+      if (service === undefined || member === undefined) continue
+      member.runner.tell({ type: 'configure', policy: member.unit.revise(service), restart, rebind })
+      if (rewatch) member.rewatch()
+    }
+    for (const service of resolved.services.filter(({ name }) => added.includes(name))) {
+      const member = new Member(this.#context, this.#home, service, null)
+      this.members.set(service.name, member)
+      member.runner.begin()
+      member.rewatch()
+      member.runner.tell({ type: 'up' })
+    }
+    if (environment) {
+      for (const { unit, runner } of this.members.values()) {
+        runner.tell({ type: 'configure', policy: unit.revise(), restart: false, rebind: false })
+      }
+    }
+    if (same) return
+    this.#file.touch()
+    this.#context.publish({ type: 'project', project: this.id, status: this.status() })
+  }
+
+  async #stopAndRemove(names: string[]): Promise<void> {
+    if (names.length === 0) return
+    await this.stop(names, false)
+    for (const name of names) {
+      this.members.get(name)?.[Symbol.dispose]()
+      this.members.delete(name)
+    }
+  }
+}
+
+/** The configuration's own files are named, not matched: what is special in a glob is escaped. */
+function relativeGlob(dir: string, file: string): string {
+  const relative = file.startsWith(`${dir}/`) ? file.slice(dir.length + 1) : file
+  return relative.replace(/[\\*?[\]{}()!+@|]/g, '\\$&')
+}

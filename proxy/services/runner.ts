@@ -1,0 +1,154 @@
+import { type Activity, activities } from './activities.ts'
+import type { Context } from './context.ts'
+import { begin } from './doing/index.ts'
+import { initial, transition } from './machine.ts'
+import { generationId } from './names.ts'
+import type { Effect, Event, Happening, Policy, Service } from './state.ts'
+import type { Unit } from './unit.ts'
+
+/**
+ * The shell around one service's machine: it saves each state before anything is done about it, does the
+ * effects in order, and keeps exactly those activities going that the state calls for.
+ */
+export class Runner implements Disposable {
+  readonly unit: Unit
+  #state: Service
+  readonly #context: Context
+  readonly #going = new Map<string, AbortController>()
+  readonly #watchers = new Set<() => void>()
+  #work: Promise<void> = Promise.resolve()
+  #paused = true
+
+  constructor(context: Context, unit: Unit, policy: Policy, saved: Service | null) {
+    this.#context = context
+    this.unit = unit
+    this.#state = saved ?? initial(policy)
+  }
+
+  get state(): Service {
+    return this.#state
+  }
+
+  /** From here on activities go on; until then `tell` only brings the state up to date. */
+  begin(): void {
+    this.#paused = false
+    this.#keepGoing()
+  }
+
+  tell(happening: Happening): void {
+    const at = this.#context.now()
+    const { state, effects } = transition(this.#state, { ...happening, at } as Event)
+    this.#state = state
+    const { generation, reason } = { generation: state.number, reason: state.reason.message }
+    this.#context.log.debug({ service: this.unit.id, happening, front: state.front.kind, generation, reason })
+    this.unit.home.touch()
+    // Effects and the activities of this state wait for the save; what the state no longer calls for ends now.
+    this.#endOthers()
+    this.#enqueue(() => {
+      for (const effect of effects) this.#perform(effect)
+      if (!this.#paused) this.#keepGoing()
+    })
+    for (const watcher of this.#watchers) watcher()
+    this.#context.changed(this.unit)
+  }
+
+  /** Resolves when `test` holds of the state; rejects when the signal is aborted. */
+  until(test: (state: Service) => boolean, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const check = (): void => {
+        if (!signal.aborted && !test(this.#state)) return
+        this.#watchers.delete(check)
+        signal.removeEventListener('abort', check)
+        if (signal.aborted) reject(signal.reason)
+        else resolve()
+      }
+      this.#watchers.add(check)
+      signal.addEventListener('abort', check)
+      check()
+    })
+  }
+
+  [Symbol.dispose](): void {
+    this.#paused = true
+    for (const controller of this.#going.values()) controller.abort()
+    this.#going.clear()
+  }
+
+  #enqueue(job: () => void): void {
+    const saved = this.unit.home.saved()
+    this.#work = this.#work
+      .then(() => saved)
+      .then(job)
+      .catch((error: unknown) => this.#context.log.error({ service: this.unit.id, error }, 'a step failed'))
+  }
+
+  #perform(effect: Effect): void {
+    const { unit } = this
+    switch (effect.do) {
+      case 'fresh':
+        return this.#send(unit.eachSocket((name) => this.#context.holder.fresh(name, effect.lane)))
+      case 'steer':
+        return this.#send(unit.eachSocket((name) => this.#context.holder.steer(name, effect.lane)))
+      case 'relay':
+        return this.#send(unit.eachSocket((name) => this.#context.holder.relay(name, effect.lane)))
+      case 'forget':
+        unit.leaders.delete(effect.number)
+        return this.#send([this.#context.holder.forget(generationId(unit.id, effect.number))])
+      case 'receipt':
+        return this.#context.publish({
+          type: 'swap',
+          project: unit.project,
+          service: unit.name,
+          generation: effect.receipt.to,
+          receipt: effect.receipt,
+        })
+      case 'notice':
+        return this.#context.publish({
+          type: 'notice',
+          level: effect.level,
+          project: unit.project,
+          service: unit.name,
+          message: effect.message,
+        })
+    }
+  }
+
+  /** Requests go out at once and in order; only their failure is news. */
+  #send(requests: Promise<unknown>[]): void {
+    for (const request of requests) {
+      request.catch((error: unknown) => {
+        this.#context.log.warn({ service: this.unit.id, error: String(error) }, 'the holder refused')
+      })
+    }
+  }
+
+  #endOthers(): void {
+    const wanted = new Set(activities(this.#state).map(key))
+    for (const [name, controller] of this.#going) {
+      if (wanted.has(name)) continue
+      this.#going.delete(name)
+      controller.abort()
+    }
+  }
+
+  #keepGoing(): void {
+    for (const activity of activities(this.#state)) {
+      const name = key(activity)
+      if (this.#going.has(name)) continue
+      const controller = new AbortController()
+      this.#going.set(name, controller)
+      const tell = (happening: Happening): void => {
+        if (!controller.signal.aborted) this.tell(happening)
+      }
+      begin(activity, {
+        context: this.#context,
+        unit: this.unit,
+        state: () => this.#state,
+        tell,
+        signal: controller.signal,
+      })
+    }
+  }
+}
+
+const key = (activity: Activity): string => JSON.stringify(activity)

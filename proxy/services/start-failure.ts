@@ -1,0 +1,58 @@
+import type { ResolvedService } from '../config/types.ts'
+import type { HolderError } from '../holder/error.ts'
+import type { Failure } from '../protocol.ts'
+
+type Said = Pick<HolderError, 'code' | 'syscall' | 'message'>
+
+/** Why a generation could not be started, for the person whose configuration it is. */
+export function startFailure({ code, syscall, message }: Said, service: ResolvedService): Failure {
+  const say = (text: string, hint: string | null): Failure => ({
+    code: 'service-failed',
+    message: text,
+    hint,
+  })
+  const program = service.argv[0] ?? ''
+  switch (`${syscall} ${code}`) {
+    case 'execve ENOENT':
+      return say(`command not found: ${program}`, `install it, or correct \`command\` of ${service.name}`)
+    case 'execve EACCES':
+      return say(`${program} may not be executed`, `chmod +x it, or correct \`command\` of ${service.name}`)
+    case 'execve ENOEXEC':
+      return say(`${program} is not a program`, 'a script needs a #! line; a string command runs in sh')
+    case 'execve E2BIG':
+      return say(
+        'the environment and arguments are too large for this system',
+        'make `env` or the shell smaller',
+      )
+    case 'chdir ENOENT':
+      return say(
+        `its folder does not exist: ${service.cwd}`,
+        `create it, or correct \`cwd\` of ${service.name}`,
+      )
+    case 'chdir EACCES':
+      return say(`its folder may not be entered: ${service.cwd}`, 'look at the permissions of the folder')
+    case 'chdir ENOTDIR':
+      return say(`its \`cwd\` is not a folder: ${service.cwd}`, `correct \`cwd\` of ${service.name}`)
+  }
+  switch (code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return say(
+        'the disk is full: its log cannot be written',
+        'free space; `devsock start` then tries again',
+      )
+    case 'EMFILE':
+    case 'ENFILE':
+      return say(
+        'out of file descriptors',
+        'raise the hard limit (ulimit -Hn), then `devsock daemon restart`',
+      )
+    case 'EAGAIN':
+    case 'ENOMEM':
+      return say(
+        `no process could be made (${syscall}: ${code})`,
+        'memory or the limit on processes (ulimit -u) is used up',
+      )
+  }
+  return say(`${syscall}: ${code}${message === '' ? '' : `: ${message}`}`, null)
+}

@@ -1,0 +1,134 @@
+import { randomBytes } from 'node:crypto'
+import { addressPort, socketUrl } from '../config/address.ts'
+import { type BoundSockets, generationEnvironment } from '../config/environment.ts'
+import type { ResolvedProject, ResolvedService, ResolvedSocket } from '../config/types.ts'
+import type { GenerationSpec } from '../holder/spec.ts'
+import { LogFile } from '../logs/log-file.ts'
+import { fail, ok, type Result, type UpRequest } from '../protocol.ts'
+import type { Barrier } from './barrier.ts'
+import { generationId, serviceId, socketName } from './names.ts'
+import type { Policy } from './state.ts'
+
+/** What a unit has from its project. */
+export interface UnitHome {
+  readonly id: string
+  readonly dir: string
+  /** Folder of all logs. */
+  readonly logs: string
+  /** Environment of the latest `up`. */
+  readonly shell: Record<string, string>
+  readonly limits: UpRequest['limits']
+  /** False after `up --no-watch`. */
+  readonly watching: boolean
+  /** Entered while sockets are being bound: nobody starts before all siblings have their ports. */
+  readonly binding: Barrier
+  readonly services: ResolvedProject['services']
+  bound(): BoundSockets
+  touch(): void
+  /** Resolves when everything touched before is on disk. */
+  saved(): Promise<void>
+}
+
+/** What a service is, apart from its life: its configuration, its ports, and how a generation is started. */
+export class Unit {
+  readonly name: string
+  readonly id: string
+  readonly home: UnitHome
+  /** Ports that are bound, by socket. */
+  readonly ports: Map<string, number>
+  /** Process group of each generation that lives. */
+  readonly leaders = new Map<number, number>()
+  lastConnectionAt: number | null = null
+  #service: ResolvedService
+  #revision = 1
+
+  constructor(home: UnitHome, service: ResolvedService, ports: Iterable<readonly [string, number]> = []) {
+    this.home = home
+    this.name = service.name
+    this.id = serviceId(home.id, service.name)
+    this.ports = new Map(ports)
+    this.#service = service
+  }
+
+  get service(): ResolvedService {
+    return this.#service
+  }
+
+  get project(): string {
+    return this.home.id
+  }
+
+  /** Another configuration, environment or neighbour: what is armed with the old one has to be armed again. */
+  revise(service: ResolvedService = this.#service): Policy {
+    this.#service = service
+    this.#revision += 1
+    return this.policy()
+  }
+
+  policy(): Policy {
+    const { sockets, start, swap, watch, retry } = this.#service
+    return {
+      revision: this.#revision,
+      sockets: sockets.length > 0,
+      start,
+      swap,
+      watch: this.home.watching ? watch : null,
+      retry,
+    }
+  }
+
+  /** `action` for each socket, by its name with the holder. */
+  eachSocket<T>(action: (name: string, socket: ResolvedSocket) => T): T[] {
+    return this.#service.sockets.map((socket) => action(socketName(this.id, socket.name), socket))
+  }
+
+  /** The bound port, else the configured one; null for a Unix socket, or `auto` before it is bound. */
+  port(socket: ResolvedSocket): number | null {
+    return this.ports.get(socket.name) ?? addressPort(socket.address)
+  }
+
+  url(socket: ResolvedSocket): string | null {
+    return socketUrl(socket, this.port(socket))
+  }
+
+  log(generation: number): LogFile {
+    return new LogFile(this.home.logs, this.project, this.name, generation)
+  }
+
+  /** Its environment, but for what the holder adds. */
+  environment(number: number): Result<Record<string, string>> {
+    const { id, shell, services } = this.home
+    return generationEnvironment({
+      project: { id, services },
+      service: this.#service,
+      generation: number,
+      ports: this.home.bound(),
+      shell,
+    })
+  }
+
+  /** How the holder starts generation `number` on `lane`. Fails where its environment cannot be made. */
+  spec(number: number, lane: number): Result<GenerationSpec> {
+    const { limits } = this.home
+    const environment = this.environment(number)
+    if (!environment.ok) return environment
+    const log = this.log(number)
+    try {
+      log.prepare()
+    } catch (error) {
+      return fail('service-failed', `the log folder cannot be made: ${String(error)}`, `look at ${log.path}`)
+    }
+    const invocation = randomBytes(16).toString('hex')
+    return ok({
+      id: generationId(this.id, number),
+      invocation,
+      cwd: this.#service.cwd,
+      log: log.path,
+      nofile: limits.nofile,
+      umask: limits.umask,
+      argv: this.#service.argv,
+      env: { ...environment.value, DEVSOCK_INVOCATION: invocation },
+      slots: this.eachSocket((name, socket) => ({ name, index: lane, fdName: socket.name })),
+    })
+  }
+}
