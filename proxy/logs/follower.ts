@@ -18,6 +18,8 @@ export class Follower implements Disposable {
   #splitter: LineSplitter
   /** Times of what was there before we came; later lines are of now. */
   #past: IndexReader
+  /** We begin somewhere inside of a line, whose rest is no line. */
+  #inside = false
   #closed = false
 
   /** @param from an offset; undefined: the end of the file */
@@ -27,7 +29,8 @@ export class Follower implements Disposable {
     this.#onLines = onLines
     this.#past = IndexReader.load(indexPath)
     const size = this.#open() ? fstatSync(this.#fd).size : 0
-    this.#splitter = new LineSplitter(Math.max(from ?? size, Math.min(size, this.#past.punched)))
+    this.#splitter = new LineSplitter(from ?? size)
+    this.#skipPunched()
     this.#growth = new Growth(path, () => this.#look())
   }
 
@@ -56,7 +59,9 @@ export class Follower implements Disposable {
     // Far behind, part of what we have not read may be punched by now: nobody could have read it any more.
     if (behind > CHUNK) this.#skipPunched()
     const read = readSync(this.#fd, this.#chunk, 0, CHUNK, this.#splitter.end)
-    this.#tell(this.#splitter.push(this.#chunk.subarray(0, read)))
+    const lines = this.#splitter.push(this.#chunk.subarray(0, read))
+    if (this.#inside && lines.shift()) this.#inside = false
+    this.#tell(lines)
     return read === CHUNK ? 'more' : 'grew'
   }
 
@@ -68,7 +73,9 @@ export class Follower implements Disposable {
 
   #skipPunched(): void {
     const punched = punchedBytes(this.#indexPath)
-    if (punched > this.#splitter.end) this.#splitter = new LineSplitter(punched)
+    if (punched <= this.#splitter.end) return
+    this.#splitter = new LineSplitter(punched)
+    this.#inside = true
   }
 
   #open(): boolean {
