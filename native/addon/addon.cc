@@ -1,12 +1,25 @@
 #include "addon.h"
 
 #include "descriptor.h"
+#include "entry.h"
 #include "process.h"
 #include "seqpacket.h"
 #include "sockets.h"
 #include "watch.h"
 
 namespace devsock {
+
+namespace {
+
+template <auto function>
+void add(Napi::Object exports, const char* name) {
+  const napi_property_descriptor property = {
+      .utf8name = name, .name = nullptr, .method = call_function<function>, .getter = nullptr, .setter = nullptr,
+      .value = nullptr, .attributes = napi_default_jsproperty, .data = nullptr};
+  exports.DefineProperty(Napi::PropertyDescriptor(property));
+}
+
+}  // namespace
 
 Addon::Addon(Napi::Env env, Napi::Object exports)
     : descriptor(Napi::Persistent(Descriptor::define(env))),
@@ -16,29 +29,26 @@ Addon::Addon(Napi::Env env, Napi::Object exports)
   exports.Set("Seqpacket", seqpacket.Value());
   exports.Set("Watch", watch.Value());
 
-  const auto add = [&](const char* name, auto function) {
-    exports.Set(name, Napi::Function::New(env, function, name));
-  };
-  add("connectSeqpacket", Seqpacket::connect);
-  add("seqpacketPair", Seqpacket::pair);
-  add("onReadable", Watch::start);
-  add("socketInfo", socket_info);
-  add("queueDepth", queue_depth_of);
-  add("accept", accept_connection);
-  add("probeIp", probe_ip);
-  add("probeUnix", probe_unix);
-  add("connections", connections);
-  add("sendDatagram", send_datagram);
-  add("memoryFile", memory_file_of);
-  add("duplicate", duplicate_number);
-  add("setCloseOnExec", set_close_on_exec);
-  add("setNonblocking", set_nonblocking);
-  add("pidfdOpen", pidfd_open_of);
-  add("pidfdSignal", pidfd_signal_to);
-  add("pidfdExited", pidfd_exited);
-  add("punchHole", punch_hole_in);
-  add("limits", limits);
-  add("raiseFileLimit", raise_file_limit);
+  add<Seqpacket::connect>(exports, "connectSeqpacket");
+  add<Seqpacket::pair>(exports, "seqpacketPair");
+  add<Watch::start>(exports, "onReadable");
+  add<socket_info>(exports, "socketInfo");
+  add<queue_depth_of>(exports, "queueDepth");
+  add<accept_connection>(exports, "accept");
+  add<probe_ip>(exports, "probeIp");
+  add<probe_unix>(exports, "probeUnix");
+  add<connections>(exports, "connections");
+  add<send_datagram>(exports, "sendDatagram");
+  add<memory_file_of>(exports, "memoryFile");
+  add<duplicate_number>(exports, "duplicate");
+  add<set_close_on_exec>(exports, "setCloseOnExec");
+  add<set_nonblocking>(exports, "setNonblocking");
+  add<pidfd_open_of>(exports, "pidfdOpen");
+  add<pidfd_signal_to>(exports, "pidfdSignal");
+  add<pidfd_exited>(exports, "pidfdExited");
+  add<punch_hole_in>(exports, "punchHole");
+  add<limits>(exports, "limits");
+  add<raise_file_limit>(exports, "raiseFileLimit");
 }
 
 }  // namespace devsock

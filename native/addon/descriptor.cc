@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "addon.h"
+#include "entry.h"
 #include "errors.h"
 
 namespace devsock {
@@ -22,10 +23,10 @@ UniqueFd duplicate_fd(int fd) { return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 3))
 Napi::Function Descriptor::define(Napi::Env env) {
   return DefineClass(env, "Descriptor",
                      {
-                         InstanceAccessor<&Descriptor::fd>("fd"),
-                         InstanceMethod<&Descriptor::close>("close"),
-                         InstanceMethod<&Descriptor::release>("release"),
-                         InstanceMethod<&Descriptor::duplicate>("duplicate"),
+                         getter_named<Descriptor, &Descriptor::fd>("fd"),
+                         method_named<Descriptor, &Descriptor::close>("close"),
+                         method_named<Descriptor, &Descriptor::release>("release"),
+                         method_named<Descriptor, &Descriptor::duplicate>("duplicate"),
                      });
 }
 

@@ -11,8 +11,8 @@
 #include "../common/seqpacket.h"
 #include "addon.h"
 #include "address.h"
-#include "callback.h"
 #include "descriptor.h"
+#include "entry.h"
 #include "errors.h"
 #include "platform.h"
 
@@ -28,10 +28,10 @@ constexpr int kMessagesATurn = 64;
 Napi::Function Seqpacket::define(Napi::Env env) {
   return DefineClass(env, "Seqpacket",
                      {
-                         InstanceAccessor<&Seqpacket::peer>("peer"),
-                         InstanceMethod<&Seqpacket::send>("send"),
-                         InstanceMethod<&Seqpacket::start>("start"),
-                         InstanceMethod<&Seqpacket::close>("close"),
+                         getter_named<Seqpacket, &Seqpacket::peer>("peer"),
+                         method_named<Seqpacket, &Seqpacket::send>("send"),
+                         method_named<Seqpacket, &Seqpacket::start>("start"),
+                         method_named<Seqpacket, &Seqpacket::close>("close"),
                      });
 }
 

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "addon.h"
-#include "callback.h"
 #include "descriptor.h"
+#include "entry.h"
 #include "errors.h"
 
 namespace devsock {
@@ -24,7 +24,7 @@ bool is_listening(int fd) {
 }  // namespace
 
 Napi::Function Watch::define(Napi::Env env) {
-  return DefineClass(env, "Watch", {InstanceMethod<&Watch::close>("close")});
+  return DefineClass(env, "Watch", {method_named<Watch, &Watch::close>("close")});
 }
 
 Napi::Value Watch::start(const Napi::CallbackInfo& info) {

@@ -1,4 +1,4 @@
-#include "callback.h"
+#include "entry.h"
 
 namespace devsock {
 
