@@ -5,9 +5,8 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { FAILURES, type Failure } from '../proxy/protocol.ts'
-import { type CommandModule, parseCommand } from './command.ts'
+import { type CommandModule, indexOfOperand, parseCommand } from './command.ts'
 import { createIo, type GlobalOptions, printJson, printLine, type Streams } from './io.ts'
-import { errorDocument, formatFailure } from './print/failure.ts'
 import { createPaint, wantsColour } from './print/paint.ts'
 
 const COMMANDS: Record<string, () => Promise<CommandModule>> = {
@@ -38,18 +37,17 @@ const COMMANDS: Record<string, () => Promise<CommandModule>> = {
   completion: () => import('./commands/later.ts'),
 }
 
-const VALUE_OPTIONS = new Set(['-C', '--directory', '-c', '--config'])
-
 /** Runs one command line; the exit code. */
 export async function dispatch(args: string[], streams: Streams): Promise<number> {
-  const at = indexOfName(args)
+  // Global options may stand before the name: devsock -C shop status.
+  const at = indexOfOperand(args)
   const name = args[at]
   if (name === undefined || name === 'help') return printOverview(args, streams)
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   const rest = args.toSpliced(at, 1)
   if (load === undefined) return report(await unknownCommand(name), args, streams)
   const module = await load()
-  const parsed = parseCommand(module, name, rest)
+  const parsed = parseCommand(module.define(name), rest)
   if (!parsed.ok) return report(parsed.failure, args, streams)
   if ('help' in parsed.value) {
     streams.stdout.write(parsed.value.help)
@@ -64,14 +62,6 @@ export async function dispatch(args: string[], streams: Streams): Promise<number
   const io = createIo(streams, options, cwd)
   const outcome = await module.run({ name, options, operands, io })
   return outcome.ok ? outcome.value : report(outcome.failure, args, streams, options)
-}
-
-/** Global options may stand before the command's name: `devsock -C shop status`. */
-function indexOfName(args: string[]): number {
-  let index = 0
-  while (index < args.length && args[index]?.startsWith('-'))
-    index += VALUE_OPTIONS.has(args[index] ?? '') ? 2 : 1
-  return index
 }
 
 async function printOverview(args: string[], { stdout }: Streams): Promise<number> {
@@ -93,12 +83,22 @@ async function unknownCommand(name: string): Promise<Failure> {
 }
 
 /** Text on stderr, or one document on stdout; the exit code of FAILURES. */
-function report(failure: Failure, args: string[], streams: Streams, options?: GlobalOptions): number {
+async function report(
+  failure: Failure,
+  args: string[],
+  streams: Streams,
+  options?: GlobalOptions,
+): Promise<number> {
+  const { errorDocument, formatFailure } = await import('./print/failure.ts')
   const json = options?.json ?? args.includes('--json')
   if (json) {
     printJson(streams.stdout, errorDocument(failure))
   } else {
-    const coloured = wantsColour(streams.stderr, streams.env, options?.color ?? !args.includes('--no-color'))
+    const coloured = wantsColour(
+      streams.stderr,
+      streams.env,
+      !(options?.noColor ?? args.includes('--no-color')),
+    )
     for (const line of formatFailure(failure, streams.cwd, createPaint(coloured)))
       printLine(streams.stderr, line)
   }

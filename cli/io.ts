@@ -11,10 +11,8 @@ export interface GlobalOptions {
   config?: string
   all?: boolean
   json?: boolean
-  /** False: never ask (--no-input). */
-  input: boolean
-  /** False: no colours (--no-color). */
-  color: boolean
+  noInput?: boolean
+  noColor?: boolean
 }
 
 /** A stream that may or may not be a terminal. */
@@ -39,14 +37,14 @@ export type Streams = Pick<Io, 'stdin' | 'stdout' | 'stderr' | 'env' | 'cwd'>
 /** Joins the process's streams with the options that decide how they are used. */
 export function createIo(streams: Streams, options: GlobalOptions, cwd: string): Io {
   const { stdin, stdout, env } = streams
-  const colours = wantsColour(stdout, env, options.color)
+  const colours = wantsColour(stdout, env, !options.noColor)
   return {
     ...streams,
     cwd,
     colours,
     paint: createPaint(colours),
     interactive:
-      stdin.isTTY === true && stdout.isTTY === true && options.input && !options.json && !isSet(env.CI),
+      stdin.isTTY === true && stdout.isTTY === true && !options.noInput && !options.json && !isSet(env.CI),
   }
 }
 

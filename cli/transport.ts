@@ -4,7 +4,6 @@
  */
 import { type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
-import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ErrorDocument, fail, ok, type Result } from '../proxy/protocol.ts'
 import type { Folders } from './folders.ts'
@@ -63,9 +62,15 @@ export async function* exchangeLines<T>(
       : fail('internal', `The daemon refused ${path} with HTTP ${response.statusCode}.`)
   }
   try {
-    for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
-      const document = parseJson(line)
-      if (document !== undefined) yield ok(document as T)
+    let rest = ''
+    response.setEncoding('utf8')
+    for await (const chunk of response) {
+      const lines = `${rest}${chunk}`.split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) {
+        const document = parseJson(line)
+        if (document !== undefined) yield ok(document as T)
+      }
     }
     if (!response.complete && !signal?.aborted) yield connectionLost()
   } catch (error) {

@@ -1,5 +1,5 @@
 import { fail, ok, type Result } from '../../proxy/protocol.ts'
-import { type Call, createCommand } from '../command.ts'
+import type { Call, Definition } from '../command.ts'
 import { definedVariables } from '../environment.ts'
 import { printJson, printLine } from '../io.ts'
 import { ensureDaemon } from '../launch.ts'
@@ -11,11 +11,18 @@ interface Options {
   print?: boolean
 }
 
-export const define = () =>
-  createCommand('check', '', 'Validate the configuration: every problem at once, with its place.', [
+export const define = (): Definition => ({
+  name: 'check',
+  operands: '',
+  summary: 'Validate the configuration: every problem at once, with its place.',
+  examples: [
     ['check', 'exit code 2 when something is wrong'],
     ['check --print', 'as devsock would run it, all defaults filled in'],
-  ]).option('--print', 'the resolved configuration, as JSON')
+  ],
+  options: {
+    print: { does: 'the resolved configuration, as JSON' },
+  },
+})
 
 export async function run({ options, io }: Call<Options>): Promise<Result<number>> {
   const location = locateProject(options, io)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fail, ok, type Result } from '../../proxy/protocol.ts'
 import { Client, type Hello } from '../client.ts'
-import { type Call, createCommand } from '../command.ts'
+import type { Call, Definition } from '../command.ts'
 import { locateFolders } from '../folders.ts'
 import { type Io, printJson, printLine } from '../io.ts'
 import { stopDaemon } from '../launch.ts'
@@ -26,13 +26,20 @@ const ACTIONS: Record<string, (call: Call<Options>, client: Client) => Promise<R
 const RESTART_MS = 10_000
 const POLL_MS = 20
 
-export const define = () =>
-  createCommand('daemon', '<action>', `The process behind devsock: ${Object.keys(ACTIONS).join(', ')}.`, [
+export const define = (): Definition => ({
+  name: 'daemon',
+  operands: '<action>',
+  summary: `The process behind devsock: ${Object.keys(ACTIONS).join(', ')}.`,
+  examples: [
     ['daemon status', 'its pid, version and folders'],
     ['daemon stop', 'brings every project down and ends it'],
     ['daemon restart', 'only the daemon: sockets and servers go on'],
     ['daemon logs -n 50', 'what it and its holder wrote'],
-  ]).option('-n, --lines <n>', 'of the logs, the newest', '100')
+  ],
+  options: {
+    lines: { short: 'n', value: 'n', default: '100', does: 'of the logs, the newest' },
+  },
+})
 
 export async function run(call: Call<Options>): Promise<Result<number>> {
   const [name = ''] = call.operands

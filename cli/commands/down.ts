@@ -1,16 +1,20 @@
 import { ok, type ProjectStatus, type Result } from '../../proxy/protocol.ts'
 import { Client } from '../client.ts'
-import { type Call, createCommand } from '../command.ts'
+import type { Call, Definition } from '../command.ts'
 import { locateFolders } from '../folders.ts'
 import { printJson, printLine } from '../io.ts'
 import { plural } from '../print/units.ts'
 import { findProject, notUp } from '../project.ts'
 
-export const define = () =>
-  createCommand('down', '', "End this project's services and release its ports.", [
+export const define = (): Definition => ({
+  name: 'down',
+  operands: '',
+  summary: "End this project's services and release its ports.",
+  examples: [
     ['down', 'this project'],
     ['down --all', 'every project; the daemon leaves with the last one'],
-  ])
+  ],
+})
 
 export async function run({ options, io }: Call): Promise<Result<number>> {
   const client = new Client(locateFolders(io.env))

@@ -1,21 +1,20 @@
 import { ok, type Result } from '../../proxy/protocol.ts'
 import { Client } from '../client.ts'
-import { type Call, createCommand } from '../command.ts'
+import type { Call, Definition } from '../command.ts'
 import { locateFolders } from '../folders.ts'
 import { printJson, printLine } from '../io.ts'
 import { findProject, findTargets, notUp } from '../project.ts'
 
-export const define = () =>
-  createCommand(
-    'env',
-    '[service]',
-    'The variables by which a service finds its siblings, as a shell reads them.',
-    [
-      ['env', 'DEVSOCK_API_URL=http://localhost:3001 …'],
-      ['env web', 'as the service web sees them'],
-      ['env --json', 'one object'],
-    ],
-  )
+export const define = (): Definition => ({
+  name: 'env',
+  operands: '[service]',
+  summary: 'The variables by which a service finds its siblings, as a shell reads them.',
+  examples: [
+    ['env', 'DEVSOCK_API_URL=http://localhost:3001 …'],
+    ['env web', 'as the service web sees them'],
+    ['env --json', 'one object'],
+  ],
+})
 
 export async function run({ options, operands, io }: Call): Promise<Result<number>> {
   const client = new Client(locateFolders(io.env))

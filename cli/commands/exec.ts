@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { EXIT, fail, ok, type Result, type StatusDocument, type UpRequest } from '../../proxy/protocol.ts'
 import { Client } from '../client.ts'
-import { type Call, createCommand } from '../command.ts'
+import type { Call, Definition } from '../command.ts'
 import { definedVariables } from '../environment.ts'
 import { locateFolders } from '../folders.ts'
 import { ensureDaemon } from '../launch.ts'
@@ -17,18 +17,19 @@ interface Options {
 
 const READY_MS = 60_000
 
-export const define = () =>
-  createCommand(
-    'exec',
-    '<command...>',
-    "Run a command with the services' variables. Exits as the command does.",
-    [
-      ['exec -- npm test', 'DEVSOCK_API_URL and the like are set'],
-      ['exec --up -- npm run e2e', 'brings the project up, waits, takes down what it brought'],
-    ],
-  )
-    .option('--up', 'bring the project up first, and down afterwards where this did it')
-    .passThroughOptions()
+export const define = (): Definition => ({
+  name: 'exec',
+  operands: '<command...>',
+  summary: "Run a command with the services' variables. Exits as the command does.",
+  examples: [
+    ['exec -- npm test', 'DEVSOCK_API_URL and the like are set'],
+    ['exec --up -- npm run e2e', 'brings the project up, waits, takes down what it brought'],
+  ],
+  options: {
+    up: { does: 'bring the project up first, and down afterwards where this did it' },
+  },
+  passThrough: true,
+})
 
 export async function run(call: Call<Options>): Promise<Result<number>> {
   const client = call.options.up ? await ensureDaemon(call.io) : ok(new Client(locateFolders(call.io.env)))
@@ -59,6 +60,7 @@ async function runWithProject(client: Client, call: Call<Options>): Promise<Resu
     autoPorts: false,
     limits: shellLimits(),
     detached: false,
+    keepConflicts: false,
   }
   const reply = await client.up(request)
   if (!reply.ok) return reply

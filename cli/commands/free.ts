@@ -1,7 +1,7 @@
 import { fail, ok, type Result } from '../../proxy/protocol.ts'
 import { confirm } from '../ask.ts'
 import type { Client, FreePlan } from '../client.ts'
-import { type Call, createCommand } from '../command.ts'
+import type { Call, Definition } from '../command.ts'
 import { type Io, printJson, printLine } from '../io.ts'
 import { ensureDaemon } from '../launch.ts'
 import { parsePorts } from '../port-operands.ts'
@@ -16,15 +16,21 @@ interface Options {
 /** Between SIGTERM and SIGKILL. */
 const GRACE_MS = 5_000
 
-export const define = () =>
-  createCommand('free', '<port...>', 'End whoever listens on a port: SIGTERM, then SIGKILL after 5 s.', [
+export const define = (): Definition => ({
+  name: 'free',
+  operands: '<port...>',
+  summary: 'End whoever listens on a port: SIGTERM, then SIGKILL after 5 s.',
+  examples: [
     ['free 3000', 'shows who it is, and asks'],
     ['free 3000 --dry-run', 'only shows'],
     ['free 3000 3001 --yes', 'does not ask'],
-  ])
-    .option('-y, --yes', 'do not ask')
-    .option('--dry-run', 'only show what would end')
-    .option('--force', 'SIGKILL at once')
+  ],
+  options: {
+    yes: { short: 'y', does: 'do not ask' },
+    'dry-run': { does: 'only show what would end' },
+    force: { does: 'SIGKILL at once' },
+  },
+})
 
 export async function run({ options, operands, io }: Call<Options>): Promise<Result<number>> {
   const ports = parsePorts(operands)

@@ -1,6 +1,6 @@
 /** Commands that have a name already, so that nobody takes it for something else. */
 import { fail, type Result } from '../../proxy/protocol.ts'
-import { type Call, createCommand } from '../command.ts'
+import type { Call, Definition } from '../command.ts'
 
 const SUMMARIES: Record<string, string> = {
   init: 'Write a configuration from what the project is.',
@@ -12,10 +12,13 @@ const SUMMARIES: Record<string, string> = {
   completion: 'Completion for a shell.',
 }
 
-export const define = (name: string) =>
-  createCommand(name, '[arguments...]', `${SUMMARIES[name] ?? ''} Not in this version.`, [
-    [name, 'not in this version'],
-  ]).allowUnknownOption()
+export const define = (name: string): Definition => ({
+  name,
+  operands: '[arguments...]',
+  summary: `${SUMMARIES[name] ?? ''} Not in this version.`,
+  examples: [[name, 'not in this version']],
+  lenient: true,
+})
 
 export const run = async ({ name }: Call): Promise<Result<number>> =>
   fail('not-in-this-version', `devsock ${name} is not in this version.`)

@@ -1,6 +1,6 @@
 import { fail, type LogLine, ok, type Result } from '../../proxy/protocol.ts'
 import { Client, type LogQuery } from '../client.ts'
-import { type Call, createCommand } from '../command.ts'
+import type { Call, Definition } from '../command.ts'
 import { locateFolders } from '../folders.ts'
 import { type Io, printJson, printLine } from '../io.ts'
 import { formatLogLine, labelWidth } from '../print/log.ts'
@@ -16,19 +16,25 @@ interface Options {
   lines: string
 }
 
-export const define = () =>
-  createCommand('logs', '[service...]', 'What services print.', [
+export const define = (): Definition => ({
+  name: 'logs',
+  operands: '[service...]',
+  summary: 'What services print.',
+  examples: [
     ['logs', 'the last 100 lines of this project'],
     ['logs api -f', 'one service, and go on'],
     ['logs api --previous', 'the generation before: why did it end?'],
     ["logs --since 10m --grep 'error|warn'", 'a part'],
-  ])
-    .option('-f, --follow', 'go on as lines come')
-    .option('--since <duration>', 'only what is newer: 10m, 2h')
-    .option('--grep <regexp>', 'only lines that match')
-    .option('--generation <n>', 'only this generation')
-    .option('--previous', 'only the generation before the current one')
-    .option('-n, --lines <n>', 'at most so many, the newest', '100')
+  ],
+  options: {
+    follow: { short: 'f', does: 'go on as lines come' },
+    since: { value: 'duration', does: 'only what is newer: 10m, 2h' },
+    grep: { value: 'regexp', does: 'only lines that match' },
+    generation: { value: 'n', does: 'only this generation' },
+    previous: { does: 'only the generation before the current one' },
+    lines: { short: 'n', value: 'n', default: '100', does: 'at most so many, the newest' },
+  },
+})
 
 export async function run({ options, operands, io }: Call<Options>): Promise<Result<number>> {
   const query = readQuery(options)

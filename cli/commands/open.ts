@@ -1,17 +1,21 @@
 import { fail, ok, type Result } from '../../proxy/protocol.ts'
 import { openInBrowser } from '../browser.ts'
 import { Client } from '../client.ts'
-import { type Call, createCommand } from '../command.ts'
+import type { Call, Definition } from '../command.ts'
 import { locateFolders } from '../folders.ts'
 import { printJson, printLine } from '../io.ts'
 import { findTargets } from '../project.ts'
 import { pickSocket } from './url.ts'
 
-export const define = () =>
-  createCommand('open', '[service]', 'Open a service in the browser, or the dashboard.', [
+export const define = (): Definition => ({
+  name: 'open',
+  operands: '[service]',
+  summary: 'Open a service in the browser, or the dashboard.',
+  examples: [
     ['open web', 'its URL; the connection starts it'],
     ['open', 'the dashboard'],
-  ])
+  ],
+})
 
 export async function run({ options, operands, io }: Call): Promise<Result<number>> {
   const status = await new Client(locateFolders(io.env)).status()

@@ -1,5 +1,5 @@
 import { ok, type PortListing, type Result } from '../../proxy/protocol.ts'
-import { type Call, createCommand } from '../command.ts'
+import type { Call, Definition } from '../command.ts'
 import { printJson, printLine, widthOf } from '../io.ts'
 import { ensureDaemon } from '../launch.ts'
 import { parsePorts } from '../port-operands.ts'
@@ -7,12 +7,16 @@ import { formatPath } from '../print/paths.ts'
 import { sanitizeLine } from '../print/sanitize.ts'
 import { formatTable } from '../print/table.ts'
 
-export const define = () =>
-  createCommand('ports', '[port...]', 'Every listening port of this machine, and whose it is.', [
+export const define = (): Definition => ({
+  name: 'ports',
+  operands: '[port...]',
+  summary: 'Every listening port of this machine, and whose it is.',
+  examples: [
     ['ports', 'all of them'],
     ['ports 3000 8080', 'who has these?'],
     ['ports --json', 'one document for programs'],
-  ])
+  ],
+})
 
 const COLUMNS = [
   { title: 'PORT' },

@@ -1,7 +1,7 @@
 /** `start`, `stop`, `restart`, `sleep`. */
 import { ok, type Result, type ServiceVerb } from '../../proxy/protocol.ts'
 import { Client } from '../client.ts'
-import { type Call, createCommand } from '../command.ts'
+import type { Call, Definition } from '../command.ts'
 import { locateFolders } from '../folders.ts'
 import { printJson, printLine } from '../io.ts'
 import { formatOutcome } from '../print/service.ts'
@@ -17,12 +17,16 @@ const SUMMARIES: Record<ServiceVerb, string> = {
 
 const isVerb = (name: string): name is ServiceVerb => Object.hasOwn(SUMMARIES, name)
 
-export const define = (name: string) =>
-  createCommand(name, '[service...]', isVerb(name) ? SUMMARIES[name] : '', [
+export const define = (name: string): Definition => ({
+  name,
+  operands: '[service...]',
+  summary: isVerb(name) ? SUMMARIES[name] : '',
+  examples: [
     [`${name} api`, 'one service of this project'],
     [name, 'all of them'],
     [`${name} shop/api`, 'a service of another project'],
-  ])
+  ],
+})
 
 export async function run({ name, options, operands, io }: Call): Promise<Result<number>> {
   if (!isVerb(name)) throw new Error(`no verb: ${name}`)

@@ -1,22 +1,21 @@
 import { ok, type ProjectStatus, type Result, type ServiceStatus } from '../../proxy/protocol.ts'
 import { Client } from '../client.ts'
-import { type Call, createCommand } from '../command.ts'
+import type { Call, Definition } from '../command.ts'
 import { locateFolders } from '../folders.ts'
 import { printJson, printLine, widthOf } from '../io.ts'
 import { formatStatus } from '../print/service.ts'
 import { findProject, findTargets, locateProject, notUp } from '../project.ts'
 
-export const define = () =>
-  createCommand(
-    'status',
-    '[service...]',
-    'What runs, and why. Outside of any project: everything that is up.',
-    [
-      ['status', 'the services of this project'],
-      ['status --all', 'of every project'],
-      ['status --json', 'one document for programs'],
-    ],
-  )
+export const define = (): Definition => ({
+  name: 'status',
+  operands: '[service...]',
+  summary: 'What runs, and why. Outside of any project: everything that is up.',
+  examples: [
+    ['status', 'the services of this project'],
+    ['status --all', 'of every project'],
+    ['status --json', 'one document for programs'],
+  ],
+})
 
 export async function run({ options, operands, io }: Call): Promise<Result<number>> {
   const status = await new Client(locateFolders(io.env)).status()

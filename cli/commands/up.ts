@@ -8,7 +8,7 @@ import {
   type UpRequest,
 } from '../../proxy/protocol.ts'
 import type { Client } from '../client.ts'
-import { type Call, createCommand } from '../command.ts'
+import type { Call, Definition } from '../command.ts'
 import { definedVariables } from '../environment.ts'
 import { type Io, printJson, printLine } from '../io.ts'
 import { ensureDaemon } from '../launch.ts'
@@ -24,31 +24,32 @@ import { Session } from '../up/session.ts'
 interface Options {
   detach?: boolean
   wait?: boolean
-  watch: boolean
+  noWatch?: boolean
   kill?: boolean
   autoPorts?: boolean
 }
 
 const WAIT_MS = 30_000
 
-export const define = () =>
-  createCommand(
-    'up',
-    '[service...]',
-    "Hold this project's ports and run it. Attaches where it is up already.",
-    [
-      ['up', 'd detaches, q or Ctrl-C brings it down'],
-      ['up -d', 'in the background; devsock down ends it'],
-      ['up --wait', 'in the background, once everything is ready'],
-      ['up web', 'only this service'],
-      ['up --auto-ports', 'on free ports: a second checkout beside the first'],
-    ],
-  )
-    .option('-d, --detach', 'return once every port is held')
-    .option('--wait', '-d, and wait until services are ready')
-    .option('--no-watch', 'no swap when files change')
-    .option('--kill', 'free ports that others have, without asking')
-    .option('--auto-ports', 'free ports instead of the fixed ones')
+export const define = (): Definition => ({
+  name: 'up',
+  operands: '[service...]',
+  summary: "Hold this project's ports and run it. Attaches where it is up already.",
+  examples: [
+    ['up', 'd detaches, q or Ctrl-C brings it down'],
+    ['up -d', 'in the background; devsock down ends it'],
+    ['up --wait', 'in the background, once everything is ready'],
+    ['up web', 'only this service'],
+    ['up --auto-ports', 'on free ports: a second checkout beside the first'],
+  ],
+  options: {
+    detach: { short: 'd', does: 'return once every port is held' },
+    wait: { does: '-d, and wait until services are ready' },
+    'no-watch': { does: 'no swap when files change' },
+    kill: { does: 'free ports that others have, without asking' },
+    'auto-ports': { does: 'free ports instead of the fixed ones' },
+  },
+})
 
 export async function run(call: Call<Options>): Promise<Result<number>> {
   const { options, io } = call
@@ -70,10 +71,11 @@ const createRequest = ({ options, operands, io }: Call<Options>, location: Locat
   ...location,
   env: definedVariables(io.env),
   services: operands,
-  watch: options.watch,
+  watch: !options.noWatch,
   autoPorts: options.autoPorts === true,
   limits: shellLimits(),
   detached: options.detach === true || options.wait === true,
+  keepConflicts: false,
 })
 
 /** `"dev": "devsock up"` with `web: 'npm run dev'` would start itself for ever. */

@@ -1,17 +1,21 @@
 import { fail, ok, type Result, type SocketStatus } from '../../proxy/protocol.ts'
 import { Client } from '../client.ts'
-import { type Call, createCommand } from '../command.ts'
+import type { Call, Definition } from '../command.ts'
 import { locateFolders } from '../folders.ts'
 import { printJson, printLine } from '../io.ts'
 import { formatSocket } from '../print/service.ts'
 import { findTargets, type Target } from '../project.ts'
 
-export const define = () =>
-  createCommand('url', '<service>', 'Print the URL of a service, for scripts.', [
+export const define = (): Definition => ({
+  name: 'url',
+  operands: '<service>',
+  summary: 'Print the URL of a service, for scripts.',
+  examples: [
     ['url web', 'http://localhost:5173'],
     ['url api:admin', 'of the socket with this name'],
     ['url shop/web', 'of another project'],
-  ])
+  ],
+})
 
 export async function run({ options, operands, io }: Call): Promise<Result<number>> {
   const status = await new Client(locateFolders(io.env)).status()

@@ -1,6 +1,6 @@
 import { fail, ok, type Result } from '../../proxy/protocol.ts'
 import { Client } from '../client.ts'
-import { type Call, createCommand } from '../command.ts'
+import type { Call, Definition } from '../command.ts'
 import { locateFolders } from '../folders.ts'
 import { printJson, printLine } from '../io.ts'
 import { formatOutcome } from '../print/service.ts'
@@ -12,19 +12,20 @@ interface Options {
   timeout: string
 }
 
-export const define = () =>
-  createCommand(
-    'wait',
-    '[service...]',
-    'Until services are ready with everything that was saved before the call.',
-    [
-      ['wait', 'start what is held, take in what was saved'],
-      ['wait api --timeout 2m', 'exit code 124 when that runs out'],
-      ['wait --for held', 'until the ports are held; starts nothing'],
-    ],
-  )
-    .option('--for <state>', 'ready or held', 'ready')
-    .option('--timeout <duration>', 'how long: 500ms, 30s, 2m', '30s')
+export const define = (): Definition => ({
+  name: 'wait',
+  operands: '[service...]',
+  summary: 'Until services are ready with everything that was saved before the call.',
+  examples: [
+    ['wait', 'start what is held, take in what was saved'],
+    ['wait api --timeout 2m', 'exit code 124 when that runs out'],
+    ['wait --for held', 'until the ports are held; starts nothing'],
+  ],
+  options: {
+    for: { value: 'state', default: 'ready', does: 'ready or held' },
+    timeout: { value: 'duration', default: '30s', does: 'how long: 500ms, 30s, 2m' },
+  },
+})
 
 export async function run({ options, operands, io }: Call<Options>): Promise<Result<number>> {
   const timeout = parseDuration(options.timeout)

@@ -1,5 +1,4 @@
 /** POST /v1/projects until it succeeds: what to do about a port that somebody else has. */
-import { setTimeout as delay } from 'node:timers/promises'
 import { type Failure, fail, type Result, type UpReply, type UpRequest } from '../../proxy/protocol.ts'
 import { ask } from '../ask.ts'
 import type { Client } from '../client.ts'
@@ -7,7 +6,6 @@ import { type Io, printLine } from '../io.ts'
 import { formatFailure, formatOwner } from '../print/failure.ts'
 
 const GRACE_MS = 5_000
-const WAIT_POLL_MS = 500
 
 export interface BringUpOptions {
   /** --kill: free ports without asking. */
@@ -38,8 +36,8 @@ export async function bringUp(
     } else if (choice === 'o') {
       current = { ...current, autoPorts: true }
     } else if (choice === 'w') {
-      const waited = await waitUntilFree(client, ports, io)
-      if (!waited.ok) return waited
+      // It comes up without that service, which takes its port as soon as nobody has it.
+      current = { ...current, keepConflicts: true }
     } else {
       return fail('port-taken', reply.failure.message, hintFor(reply.failure, ports), {
         owners: reply.failure.owners,
@@ -75,16 +73,6 @@ async function freeAll(client: Client, ports: number[]): Promise<Result<unknown>
     if (!freed.ok) return freed
   }
   return { ok: true, value: null }
-}
-
-async function waitUntilFree(client: Client, ports: number[], io: Io): Promise<Result<null>> {
-  printLine(io.stdout, io.paint('dim', `waiting for ${ports.join(', ')} · Ctrl-C ends`))
-  for (;;) {
-    const listing = await client.ports()
-    if (!listing.ok) return listing
-    if (!listing.value.ports.some(({ port }) => ports.includes(port))) return { ok: true, value: null }
-    await delay(WAIT_POLL_MS)
-  }
 }
 
 function printFailure(failure: Failure, io: Io): void {

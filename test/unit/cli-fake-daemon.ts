@@ -8,6 +8,7 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { dispatch } from '../../cli/dispatch.ts'
 import type { Streams } from '../../cli/io.ts'
 import type { ProjectStatus, ServiceStatus, StatusDocument, Subscription } from '../../proxy/protocol.ts'
+import { eventually } from '../rig/eventually.ts'
 
 export interface Asked {
   method: string
@@ -26,7 +27,6 @@ export class FakeDaemon implements AsyncDisposable {
   readonly #routes = new Map<string, (asked: Asked) => Answer>()
   readonly #clients = new Set<WebSocket>()
   readonly #server: Server
-  readonly #waiting: { matches: () => boolean; resolve: () => void }[] = []
 
   private constructor() {
     this.#server = createServer(async (request, response) => {
@@ -46,7 +46,6 @@ export class FakeDaemon implements AsyncDisposable {
         },
       }
       this.asked.push(asked)
-      this.#wake()
       if ('lines' in answer) {
         response.end(answer.lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
       } else {
@@ -58,13 +57,9 @@ export class FakeDaemon implements AsyncDisposable {
     const sockets = new WebSocketServer({ server: this.#server, path: '/v1/events' })
     sockets.on('connection', (client) => {
       this.#clients.add(client)
-      client.on('close', () => {
-        this.#clients.delete(client)
-        this.#wake()
-      })
+      client.on('close', () => this.#clients.delete(client))
       client.once('message', (data) => {
         this.subscriptions.push(JSON.parse(String(data)) as Subscription)
-        this.#wake()
       })
     })
   }
@@ -101,10 +96,12 @@ export class FakeDaemon implements AsyncDisposable {
     return this.#clients.size
   }
 
-  /** Resolves once something was asked or subscribed that makes it true; the test's time-out is its deadline. */
-  until(matches: () => boolean): Promise<void> {
-    if (matches()) return Promise.resolve()
-    return new Promise((resolve) => this.#waiting.push({ matches, resolve }))
+  /** Once something was asked, subscribed or closed that makes it true. */
+  async until(matches: () => boolean): Promise<void> {
+    await eventually(matches, {
+      what: String(matches),
+      dump: async () => JSON.stringify(this.asked, null, 1),
+    })
   }
 
   get env(): Record<string, string> {
@@ -129,13 +126,6 @@ export class FakeDaemon implements AsyncDisposable {
     this.#server.closeAllConnections()
     await new Promise((resolve) => this.#server.close(resolve))
     rmSync(this.folder, { recursive: true, force: true })
-  }
-
-  #wake(): void {
-    for (const waiting of this.#waiting.splice(0)) {
-      if (waiting.matches()) waiting.resolve()
-      else this.#waiting.push(waiting)
-    }
   }
 }
 
