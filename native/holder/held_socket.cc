@@ -118,9 +118,10 @@ Result<std::string> HeldSocket::fresh(uint32_t index) {
   if (index > size()) return malformed("fresh: the next slot is " + std::to_string(size()));
   if (index >= kMaxSlots) return Error{ENOSPC, "fresh", "a socket has at most 5 slots"};
   if (address_.is_unix()) {
-    if (index < size() && index == record_.steered) return malformed("fresh: connections go to that slot");
-    if (auto error = replace_unix(index)) return *error;
-    return next_path();
+    // Clients may wait at the path: that one is reset as a TCP slot is.
+    const bool at_path = index < size() && index == record_.steered;
+    if (auto error = at_path ? reset(index) : replace_unix(index)) return *error;
+    return at_path ? address_.path : next_path();
   }
   if (index < size()) {
     if (auto error = reset(index)) return *error;

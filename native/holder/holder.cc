@@ -233,6 +233,7 @@ void Holder::shut_down(bool end_daemon_now, std::function<void()> released) {
     folder_.remove();
     if (released) released();
     daemon_.end(end_daemon_now, [this] {
+      folder_.remove_lock();
       log_line("ended");
       loop_.stop();
     });

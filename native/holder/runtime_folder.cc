@@ -35,17 +35,19 @@ Failed check_folder(const std::string& path) {
 }
 
 Result<UniqueFd> take_lock(const std::string& path, int inherited) {
-  UniqueFd lock(inherited >= 0 ? inherited
-                               : ::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!lock || ::fcntl(lock.get(), F_SETFD, FD_CLOEXEC) != 0) return failed("open", path);
-  struct stat held;
-  struct stat named;
-  if (::fstat(lock.get(), &held) != 0 || ::lstat(path.c_str(), &named) != 0) return failed("stat", path);
-  if (held.st_dev != named.st_dev || held.st_ino != named.st_ino) {
-    return Error{EINVAL, "lock", path + " is not the file that --lock-fd names"};
+  while (true) {
+    UniqueFd lock(inherited >= 0 ? inherited
+                                 : ::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!lock || ::fcntl(lock.get(), F_SETFD, FD_CLOEXEC) != 0) return failed("open", path);
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return failed("flock", path);
+    struct stat held;
+    struct stat named;
+    const bool named_still = ::fstat(lock.get(), &held) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+                             held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+    if (named_still) return lock;
+    if (inherited >= 0) return Error{EINVAL, "lock", path + " is not the file that --lock-fd names"};
+    // A holder that ended just now has unlinked it: what is locked here would keep nobody out.
   }
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return failed("flock", path);
-  return lock;
 }
 
 }  // namespace
@@ -90,5 +92,7 @@ void RuntimeFolder::remove() {
   ::rmdir(notify_folder().c_str());
   ::unlink(socket_path().c_str());
 }
+
+void RuntimeFolder::remove_lock() { ::unlink((path_ + "/lock").c_str()); }
 
 }  // namespace devsock

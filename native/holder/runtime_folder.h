@@ -18,8 +18,10 @@ class RuntimeFolder {
   /// Removes what a holder that died left of its generations. Not when its daemon still lives: that hands over
   /// sockets which are in use.
   void clean();
-  /// Unlinks everything that a holder makes. The lock file stays: a path that is locked must not be replaced.
+  /// Unlinks everything that a holder makes, but for the lock.
   void remove();
+  /// The last thing that a holder does, with its daemon gone: whoever finds no lock may start.
+  void remove_lock();
 
   [[nodiscard]] const UniqueFd& lock() const { return lock_; }
   [[nodiscard]] std::string notify_folder() const { return path_ + "/n"; }
