@@ -63,8 +63,8 @@ export function proposeServices(folder: Folder): Proposal[] {
 
 /** `dev:api`, `dev:web` … if there are any; else the first of `dev`, `develop`, `serve`, `start`. */
 function scriptServices(folder: Folder, facts: Facts): Proposal[] {
-  const runner = folder.files.has('pnpm-lock.yaml') ? 'pnpm' : folder.files.has('yarn.lock') ? 'yarn' : 'npm'
-  const run = (script: string): string => `${runner} run ${script}`
+  const runner = scriptRunner(folder.files)
+  const run = (script: string): string => `${runner} ${script}`
   const parts = Object.keys(facts.scripts).flatMap((script) => {
     const [, name] = /^(?:dev|start|serve)[:-](.+)$/.exec(script) ?? []
     const found = name === undefined ? null : proposal(nameFrom(name), run(script), folder, facts)
@@ -77,6 +77,13 @@ function scriptServices(folder: Folder, facts: Facts): Proposal[] {
     if (found) return [found]
   }
   return []
+}
+
+function scriptRunner(files: ReadonlySet<string>): string {
+  if (!files.has('package.json')) return files.has('deno.json') ? 'deno task' : 'composer run'
+  if (files.has('pnpm-lock.yaml')) return 'pnpm run'
+  if (files.has('yarn.lock')) return 'yarn run'
+  return files.has('bun.lock') || files.has('bun.lockb') ? 'bun run' : 'npm run'
 }
 
 /** What people type for a project of each kind; the first that fits. */

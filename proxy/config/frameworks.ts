@@ -52,7 +52,7 @@ export const FRAMEWORKS: readonly Framework[] = [
   },
   {
     name: 'Next',
-    command: program('next\\s+dev', 'next\\s+start', 'next'),
+    command: program('next\\s+dev', 'next\\s+start', 'next(?=\\s*$|\\s+-)'),
     port: 3000,
     reloads: true,
     quirks: 'one `next dev` a folder: it holds .next/dev/lock, so that swaps have to be exclusive',
@@ -87,8 +87,15 @@ export const FRAMEWORKS: readonly Framework[] = [
   { name: 'Vite preview', command: program('vite\\s+preview'), port: 4173, reloads: false, quirks: null },
   { name: 'Vite', command: program('vite(?!\\s+build)'), ...VITE },
   {
+    name: 'Create React App',
+    command: program('react-scripts\\s+start'),
+    port: 3000,
+    reloads: true,
+    quirks: 'asks for another port when its own is taken',
+  },
+  {
     name: 'webpack-dev-server',
-    command: program('webpack-dev-server', 'webpack\\s+serve', 'webpack\\s+s', 'react-scripts\\s+start'),
+    command: program('webpack-dev-server', 'webpack\\s+serve', 'webpack\\s+s'),
     port: 8080,
     reloads: true,
     quirks: 'refuses Host names that allowedHosts lacks',
