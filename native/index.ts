@@ -113,6 +113,7 @@ interface Binding {
   probeIp(host: string, port: number, slot: number): Descriptor
   probeUnix(path: string): Descriptor
   connections(states: number, localPort: number): Connection[]
+  bindDatagram(path: string): Descriptor
   sendDatagram(path: string, data: Uint8Array): void
   memoryFile(name: string, content: Uint8Array): Descriptor
   duplicate(fd: number): Descriptor
@@ -205,6 +206,9 @@ export function connections(options: {
   if (!within(port, 0, 65535)) throw new RangeError(`port ${port} is not 0 to 65535`)
   return binding().connections(STATES[options.states ?? 'all'], port)
 }
+
+/** A unix datagram socket that receives at a path, in place of whatever was there (unix(7)). */
+export const bindDatagram = (path: string): Descriptor => binding().bindDatagram(path)
 
 /** Sends one datagram to a unix socket (`@name`: abstract), as sd_notify(3) does; EAGAIN when its queue is full. */
 export const sendDatagram = (path: string, data: Uint8Array): void => binding().sendDatagram(path, data)

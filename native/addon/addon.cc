@@ -38,6 +38,7 @@ Addon::Addon(Napi::Env env, Napi::Object exports)
   add<probe_ip>(exports, "probeIp");
   add<probe_unix>(exports, "probeUnix");
   add<connections>(exports, "connections");
+  add<bind_datagram>(exports, "bindDatagram");
   add<send_datagram>(exports, "sendDatagram");
   add<memory_file_of>(exports, "memoryFile");
   add<duplicate_number>(exports, "duplicate");

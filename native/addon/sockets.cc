@@ -5,6 +5,7 @@
 #include <netinet/ip.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -190,6 +191,19 @@ Napi::Value connections(const Napi::CallbackInfo& info) {
     array.Set(i, object);
   }
   return array;
+}
+
+/// bindDatagram(path): a socket that receives at a path, in place of what was there.
+Napi::Value bind_datagram(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string path = info[0].As<Napi::String>();
+  SocketAddress address;
+  if (const int error = unix_address(path, address)) throw_system_error(env, error, "bind", path);
+  UniqueFd fd = open_socket(AF_UNIX, SOCK_DGRAM);
+  if (!fd) throw_system_error(env, errno, "socket", path);
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw_system_error(env, errno, "unlink", path);
+  if (::bind(fd.get(), address.get(), address.size) != 0) throw_system_error(env, errno, "bind", path);
+  return Descriptor::make(env, std::move(fd));
 }
 
 /// sendDatagram(path, data): one AF_UNIX datagram, without waiting.

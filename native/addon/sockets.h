@@ -11,6 +11,7 @@ Napi::Value accept_connection(const Napi::CallbackInfo& info);
 Napi::Value probe_ip(const Napi::CallbackInfo& info);
 Napi::Value probe_unix(const Napi::CallbackInfo& info);
 Napi::Value connections(const Napi::CallbackInfo& info);
+Napi::Value bind_datagram(const Napi::CallbackInfo& info);
 void send_datagram(const Napi::CallbackInfo& info);
 
 }  // namespace devsock

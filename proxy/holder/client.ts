@@ -181,16 +181,12 @@ export class Holder implements Disposable {
   }
 
   /** Gives a holder the slots of a socket that another one held, in the order of their numbers. */
-  store({ name, address, port, steered, order, slots }: HeldSocket): Promise<void> {
-    return this.#ask(
-      'store',
-      [name, address, String(port ?? 0), String(steered), order.join(',')],
-      nothing,
-      slots,
-    )
+  store({ name, address, port, steered, order, backlog, mode, slots }: HeldSocket): Promise<void> {
+    const numbers = [String(port ?? 0), String(steered), order.join(','), String(backlog), mode.toString(8)]
+    return this.#ask('store', [name, address, ...numbers], nothing, slots)
   }
 
-  /** Gives it a running generation; ESRCH when that process has gone or is another one. */
+  /** Gives it a generation that runs, or of which something does; ESRCH when nothing is left. */
   adopt(
     of: Pick<HeldGeneration, 'id' | 'pid' | 'startTime' | 'invocation' | 'ready' | 'notify'>,
   ): Promise<void> {

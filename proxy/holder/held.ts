@@ -2,15 +2,19 @@ import type { Descriptor } from '../../native/index.ts'
 import { decimal, decodeOrder, signalName } from './codec.ts'
 import { HolderError } from './error.ts'
 
-/** A socket that the holder has. `order`: the kernel's order of the slots, by number. */
+/** A socket that the holder has. */
 export interface HeldSocket {
   name: string
-  /** As it was bound: `loopback:3000`. */
+  /** As it was asked for: `loopback:3000`; its port may be 0. */
   address: string
   /** null for a unix socket. */
   port: number | null
   steered: number
+  /** The kernel's order of the slots, by their numbers. */
   order: number[]
+  backlog: number
+  /** Of a unix path. */
+  mode: number
   /** By number. */
   slots: Descriptor[]
 }
@@ -38,13 +42,33 @@ export interface HolderList {
   armed: string[]
 }
 
-/** Of the fields `NAME ADDRESS PORT STEERED ORDER`; the slots become the result's. Throws EPROTO. */
+/** Of the fields `NAME ADDRESS PORT STEERED ORDER BACKLOG MODE`; the slots become the result's. Throws EPROTO. */
 export function heldSocket(fields: string[], slots: Descriptor[]): HeldSocket {
-  const [name = '', address = '', port = '', steered = '', order = ''] = fields
-  const numbers = { port: decimal(port), steered: decimal(steered), order: decodeOrder(order) }
-  if (numbers.port === null || numbers.steered === null || numbers.order === null)
+  const [name = '', address = '', port = '', steered = '', order = '', backlog = '', mode = ''] = fields
+  const numbers = {
+    port: decimal(port),
+    steered: decimal(steered),
+    order: decodeOrder(order),
+    backlog: decimal(backlog),
+  }
+  if (
+    numbers.port === null ||
+    numbers.steered === null ||
+    numbers.order === null ||
+    numbers.backlog === null
+  ) {
     throw malformed('fetch', fields)
-  return { name, address, port: numbers.port || null, steered: numbers.steered, order: numbers.order, slots }
+  }
+  return {
+    name,
+    address,
+    port: numbers.port || null,
+    steered: numbers.steered,
+    order: numbers.order,
+    backlog: numbers.backlog,
+    mode: Number.parseInt(mode, 8),
+    slots,
+  }
 }
 
 const isPhase = (text: string): text is HeldGeneration['phase'] =>

@@ -4,6 +4,9 @@ import { readdir, readFile } from 'node:fs/promises'
 export interface Leader {
   pid: number
   startTime: number
+  invocation: string
+  /** NOTIFY_SOCKET of its environment. */
+  notifyPath: string | null
 }
 
 /**
@@ -13,27 +16,27 @@ export interface Leader {
 export async function runningInvocations(): Promise<Map<string, Leader>> {
   const found = new Map<string, Leader>()
   const entries = await readdir('/proc').catch(() => [])
-  for (const pid of entries.filter((entry) => /^\d+$/.test(entry))) {
-    const leader = await sessionLeader(Number(pid))
-    const invocation = leader && (await invocationOf(leader.pid))
-    if (invocation) found.set(invocation, leader)
+  for (const entry of entries.filter((name) => /^\d+$/.test(name))) {
+    const pid = Number(entry)
+    const startTime = await sessionLeaderSince(pid)
+    if (startTime === null) continue
+    const environ = (await readOrNull(`/proc/${pid}/environ`))?.split('\0') ?? []
+    const variable = (name: string): string | null =>
+      environ.find((each) => each.startsWith(`${name}=`))?.slice(name.length + 1) ?? null
+    const invocation = variable('DEVSOCK_INVOCATION')
+    if (invocation)
+      found.set(invocation, { pid, startTime, invocation, notifyPath: variable('NOTIFY_SOCKET') })
   }
   return found
 }
 
-/** DEVSOCK_INVOCATION in the environment that a process was started with; null without one, or when it has gone. */
-async function invocationOf(pid: number): Promise<string | null> {
-  const environ = await readOrNull(`/proc/${pid}/environ`)
-  const entry = environ?.split('\0').find((variable) => variable.startsWith('DEVSOCK_INVOCATION='))
-  return entry?.slice('DEVSOCK_INVOCATION='.length) ?? null
-}
-
-async function sessionLeader(pid: number): Promise<Leader | null> {
+/** When it started; null for what leads no session, or has ended. */
+async function sessionLeaderSince(pid: number): Promise<number | null> {
   const stat = await readOrNull(`/proc/${pid}/stat`)
   // The name, in parentheses, may hold anything, a `)` too (proc_pid_stat(5)); what follows starts at field 3.
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? []
   const [state, session, startTime] = [fields[0], Number(fields[3]), Number(fields[19])]
-  return state !== 'Z' && session === pid && Number.isSafeInteger(startTime) ? { pid, startTime } : null
+  return state !== 'Z' && session === pid && Number.isSafeInteger(startTime) ? startTime : null
 }
 
 /** Processes end while one reads, and those of others may not be read. */

@@ -84,11 +84,13 @@ export class HolderLink implements Disposable {
   bind(
     name: string,
     address: string,
-    options: { backlog: number; mode?: number },
+    { backlog, mode = 0o600 }: { backlog: number; mode?: number },
   ): Promise<{ port: number | null; slot: Descriptor }> {
     return this.#call(
-      (holder) => holder.bind(name, address, options),
-      ({ port, slot }) => this.#mirror.bound(name, address, port, slot),
+      (holder) => holder.bind(name, address, { backlog, mode }),
+      ({ port, slot }) => {
+        this.#mirror.holds({ name, address, port, steered: 0, order: [0], backlog, mode, slots: [slot] })
+      },
     )
   }
 
@@ -224,7 +226,18 @@ export class HolderLink implements Disposable {
 
   #happened = (event: HolderEvent, descriptors: Descriptor[]): void => {
     this.#mirror.happened(event, descriptors)
+    if (event.type === 'order' && this.socket(event.socket)?.port === null) this.#fetch(event.socket)
     this.#options.onEvent(event)
+  }
+
+  /** A unix listener that was shut down cannot listen again: the slot is another socket now. */
+  #fetch(name: string): void {
+    this.#call(
+      (holder) => holder.fetch(name),
+      (socket) => this.#mirror.holds(socket),
+    ).catch((error: unknown) =>
+      this.#options.report(`${name} was shut down, and is not held again: ${String(error)}`),
+    )
   }
 
   #use(holder: Holder): void {
@@ -266,13 +279,13 @@ export class HolderLink implements Disposable {
       let holder: Holder | null = null
       try {
         holder = await startHolder(this.#options, this.#happened, this.#closed)
-        const missed = await refill(holder, this.#mirror, this.#options.report)
+        const tell = (missed: HolderEvent): void => this.#happened(missed, [])
+        await refill(holder, this.#mirror, tell, this.#options.report)
         if (this.#ended) {
           holder.close()
           return null
         }
         this.#use(holder)
-        for (const event of missed) this.#options.onEvent(event)
         return holder
       } catch (error) {
         this.#options.report(`the next holder failed: ${error instanceof Error ? error.message : error}`)

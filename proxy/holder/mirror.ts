@@ -21,9 +21,10 @@ export class Mirror implements Disposable {
   /** Slots with a `readable` to come. */
   readonly watched = new Map<string, { name: string; index: number }>()
 
-  bound(name: string, address: string, port: number | null, slot: Descriptor): void {
-    this.dropped(name)
-    this.sockets.set(name, { name, address, port, steered: 0, order: [0], slots: [slot] })
+  /** A socket as it now is; its slots replace those that were known. */
+  holds(socket: HeldSocket): void {
+    for (const slot of this.sockets.get(socket.name)?.slots ?? []) slot.close()
+    this.sockets.set(socket.name, socket)
   }
 
   fresh(name: string, index: number, slot: Descriptor): void {
@@ -98,7 +99,7 @@ export class Mirror implements Disposable {
   listed({ sockets, generations }: HolderList): void {
     for (const name of [...this.sockets.keys()]) this.dropped(name)
     for (const id of [...this.generations.keys()]) this.forgotten(id)
-    for (const socket of sockets) this.sockets.set(socket.name, socket)
+    for (const socket of sockets) this.holds(socket)
     for (const { phase, ...generation } of generations) {
       if (phase === 'gone') generation.notify?.close()
       else this.started(generation)

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { holderPath } from '../../native/index.ts'
+import { bindDatagram, holderPath } from '../../native/index.ts'
 import { Holder, type OnEvent } from './client.ts'
 import { HolderError, HolderLost } from './error.ts'
 import type { HolderEvent } from './event.ts'
@@ -65,15 +65,15 @@ export async function startHolder(
 }
 
 /**
- * Gives a holder all that the mirror has. Returns the events that nobody sent, because there was no holder to
- * see what happened; they are in the mirror already. Rejects with HolderLost when this holder dies too.
+ * Gives a holder all that the mirror has, and tells what happened while there was no holder to see it. Rejects
+ * with HolderLost when this one dies too.
  */
 export async function refill(
   holder: Holder,
   mirror: Mirror,
+  tell: (missed: HolderEvent) => void,
   report: (line: string) => void,
-): Promise<HolderEvent[]> {
-  const missed: HolderEvent[] = []
+): Promise<void> {
   const sockets = [...mirror.sockets.values()]
   for (let from = 0; from < sockets.length; from += SOCKETS_AT_ONCE) {
     const batch = sockets.slice(from, from + SOCKETS_AT_ONCE)
@@ -84,24 +84,34 @@ export async function refill(
     )
   }
 
-  for (const generation of [...mirror.generations.values()]) {
+  const { armed, starting, generations } = mirror
+  // An armed spec of an earlier daemon may have fired: its invocation was in nobody's hands.
+  const unknown = [...generations.values()].some(({ invocation }) => invocation === '')
+  const running =
+    unknown || armed.size + starting.size > 0 ? await runningInvocations() : new Map<string, Leader>()
+  const leaders = [...running.values()]
+  for (const generation of [...generations.values()]) {
+    generation.invocation ||= leaders.find(({ pid }) => pid === generation.pid)?.invocation ?? ''
+    const { id } = generation
     await holder.adopt(generation).catch(
-      refused(() => {
-        const { id } = generation
-        missed.push({ type: 'exited', id, code: null, signal: null, left: 0 }, { type: 'gone', id })
+      refused((why, code) => {
+        if (code !== 'ESRCH') return report(`${id} goes on without a holder: ${why}`)
+        tell({ type: 'exited', id, code: null, signal: null, left: 0 })
+        tell({ type: 'gone', id })
       }),
     )
   }
 
-  // Between its fork and the news of it a holder can die: what it started then is found by its invocation.
-  const { armed, starting } = mirror
-  const running = armed.size + starting.size > 0 ? await runningInvocations() : new Map<string, Leader>()
+  // Between its fork and the news of it a holder can die: what it started then is found by its invocation. Its
+  // notify socket died with the holder, so another one takes the place that its environment names.
   const takeOver = async ({ id, invocation }: GenerationSpec): Promise<Leader | null> => {
     const leader = running.get(invocation)
-    if (!leader || mirror.generations.has(id)) return null
-    const generation = { id, invocation, ...leader, ready: false, notify: null }
-    await holder.adopt(generation)
+    if (!leader || generations.has(id)) return null
+    const { pid, startTime, notifyPath } = leader
+    const notify = notifyPath === null ? null : bindDatagram(notifyPath)
+    const generation = { id, invocation, pid, startTime, ready: false, notify }
     mirror.started(generation)
+    await holder.adopt(generation)
     return leader
   }
   // These are asked for again, and the answer is then what runs.
@@ -109,8 +119,8 @@ export async function refill(
   for (const [key, spec] of [...armed]) {
     const leader = await takeOver(spec).catch(refused(report))
     if (leader) {
-      armed.delete(key)
-      missed.push({ type: 'spawned', key, id: spec.id, ...leader, socket: spec.slots[0]?.name ?? '' })
+      const { pid, startTime } = leader
+      tell({ type: 'spawned', key, id: spec.id, pid, startTime, socket: spec.slots[0]?.name ?? '' })
     } else {
       await holder.arm(key, spec).catch(refused((why) => report(`${key} waits for no connection: ${why}`)))
     }
@@ -119,16 +129,14 @@ export async function refill(
   for (const { name, index } of mirror.watched.values()) {
     await holder.watch(name, index).catch(refused(report))
   }
-  for (const event of missed) if (event.type !== 'spawned') mirror.happened(event, [])
-  return missed
 }
 
 /** Handles a refusal; the loss of the holder goes on up. */
 const refused =
-  (then: (why: string) => void) =>
+  (then: (why: string, code: string) => void) =>
   (error: unknown): null => {
     if (error instanceof HolderLost || !(error instanceof HolderError)) throw error
-    then(`${error.syscall}: ${error.code}: ${error.message}`)
+    then(`${error.syscall}: ${error.code}: ${error.message}`, error.code)
     return null
   }
 
