@@ -66,7 +66,8 @@ function explain(error: unknown, file: string, loaded: ReadonlySet<string>): Fla
       hint: null,
       file: at,
       line: Number(line),
-      column: Number(column),
+      // Babel counts them from 0.
+      column: Number(column) + 1,
     }
   }
   const missing = /^Cannot find (?:module|package) '([^']+)'/.exec(error.message)

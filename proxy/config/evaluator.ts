@@ -43,6 +43,11 @@ export async function evaluateFiles(
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
 
+  // Without a free descriptor a child has no streams at all, only its error.
+  const [stdout, stderr, pipe] = (child.stdio?.slice(1) ?? []) as Readable[]
+  const exited = ended(child)
+  if (!stdout || !stderr || !pipe) return notRun((await exited).error)
+
   let stopped: 'timeout' | 'aborted' | 'too-large' | null = null
   const stop = (why: typeof stopped): void => {
     stopped ??= why
@@ -53,8 +58,6 @@ export async function evaluateFiles(
   signal?.addEventListener('abort', onAbort, { once: true })
 
   const output = new Tail(MAX_OUTPUT_BYTES)
-  // Pipes, as `stdio` above asks for.
-  const [stdout, stderr, pipe] = child.stdio.slice(1) as Readable[] as [Readable, Readable, Readable]
   output.read(stdout)
   output.read(stderr)
   const document: Buffer[] = []
@@ -67,22 +70,12 @@ export async function evaluateFiles(
 
   try {
     const closed = once(pipe, 'close')
-    const exit = await ended(child)
-    // What it started goes with it. Its number is not free yet while one of these lives.
+    const exit = await exited
+    if (exit.error) return notRun(exit.error)
+    // What it started goes with it: as long as one of these lives, the group's number is no other's.
     killGroup(child.pid)
-    if (exit.error === null) await closed
-    if (exit.error)
-      return fail('daemon-failed', `the configuration could not be run: ${exit.error.message}`, null)
-    if (stopped === 'aborted') return interrupted()
-    if (stopped === 'timeout') {
-      return fail(
-        'configuration-invalid',
-        `the configuration did not end within ${timeoutMs / 1000} s`,
-        output.hint('it may wait for something; a configuration is evaluated before anything runs'),
-      )
-    }
-    if (stopped === 'too-large')
-      return fail('configuration-invalid', 'the configuration is larger than 4 MiB', null)
+    await closed
+    if (stopped !== null) return stopped === 'aborted' ? interrupted() : stoppedAt(stopped, timeoutMs, output)
     if (exit.code !== 0) {
       const how = exit.signal === null ? `exit status ${exit.code}` : exit.signal
       return fail('configuration-invalid', `the configuration ended its process (${how})`, output.hint(null))
@@ -95,6 +88,20 @@ export async function evaluateFiles(
     stdout.destroy()
     stderr.destroy()
   }
+}
+
+function stoppedAt(limit: 'timeout' | 'too-large', timeoutMs: number, output: Tail): Result<never> {
+  if (limit === 'too-large')
+    return fail('configuration-invalid', 'the configuration is larger than 4 MiB', null)
+  return fail(
+    'configuration-invalid',
+    `the configuration did not end within ${timeoutMs / 1000} s`,
+    output.hint('it may wait for something; a configuration is evaluated before anything runs'),
+  )
+}
+
+function notRun(error: Error | null): Result<never> {
+  return fail('daemon-failed', `the configuration could not be run: ${error?.message ?? 'no process'}`, null)
 }
 
 interface Exit {

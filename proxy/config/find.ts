@@ -1,5 +1,5 @@
 import { readFile, realpath, stat } from 'node:fs/promises'
-import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path'
+import { basename, dirname, extname, join, resolve } from 'node:path'
 import { fail, ok, type Result } from '../protocol.ts'
 import { parseJson } from './json.ts'
 
@@ -97,7 +97,7 @@ async function isShared(folder: string): Promise<boolean> {
 }
 
 async function realFolder(dir: string): Promise<string | null> {
-  return isAbsolute(dir) ? realpath(dir).catch(absent) : realpath(resolve(dir)).catch(absent)
+  return realpath(resolve(dir)).catch(absent)
 }
 
 export async function isFile(path: string): Promise<boolean> {

@@ -6,7 +6,7 @@ import { findConfiguration } from './find.ts'
 import { parseJson } from './json.ts'
 import { positionAt } from './locate.ts'
 import { full, merge } from './merge.ts'
-import { type Complaint, placed, type Source } from './problems.ts'
+import { placed, type Source } from './problems.ts'
 import { readText } from './read-text.ts'
 import { resolveProject } from './resolve.ts'
 import type { ResolvedProject } from './types.ts'
@@ -36,21 +36,16 @@ export async function loadProject(options: LoadOptions): Promise<Result<Resolved
   if (!read.ok) return read
   const { documents, sources, problems } = read.value
 
-  const complaints: Complaint[] = []
   const [main, over] = documents
   const checked = main ? validate(main.value) : null
   const checkedLocal = over ? validateLocal(over.value) : null
-  const inLocal = sources.filter((source) => source.file === local)
-  if (checked && !checked.ok) complaints.push(...checked.complaints)
-  // A shape is wrong in the file that has it; what is resolved comes from both.
-  const shapes = placed(
-    complaints,
-    sources.filter((source) => source.file === file),
-  )
-  if (checkedLocal && !checkedLocal.ok) shapes.push(...placed(checkedLocal.complaints, inLocal))
-  if (!checked?.ok || (checkedLocal && !checkedLocal.ok) || problems.length > 0) {
+  // A shape is wrong in the file that has it; what is resolved later comes from both.
+  const shapes = sources.flatMap((source) => {
+    const result = source.file === file ? checked : checkedLocal
+    return result && !result.ok ? placed(result.complaints, [source]) : []
+  })
+  if (!checked?.ok || shapes.length > 0 || problems.length > 0)
     return invalid([...problems, ...shapes], files)
-  }
 
   const written = checkedLocal?.ok ? merge(checked.value, checkedLocal.value) : full(checked.value)
   const imports = documents.flatMap((document) => document?.imports ?? [])
