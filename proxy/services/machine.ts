@@ -279,7 +279,8 @@ class Life {
     if (front.kind === 'overlap' && front.next.number === number) {
       return this.front({ ...front, next: { ...front.next, pid } })
     }
-    if (this.service.leaving.some((each) => each.number === number)) return
+    // Known already: a new daemon tells what it found.
+    if (this.known(number)) return
     // An armed spec was woken by a connection.
     const lane = front.kind === 'held' ? front.lane : null
     this.service.number = Math.max(this.service.number, number)
@@ -378,11 +379,7 @@ class Life {
     const { front } = this.service
     const leaving = this.service.leaving.find((each) => each.number === number)
     if (leaving === undefined) {
-      const generations = [
-        ...(front.kind === 'starting' || front.kind === 'ready' ? [front.generation] : []),
-        ...(front.kind === 'overlap' ? [front.current, front.next] : []),
-      ]
-      if (!generations.some((each) => each.number === number)) return
+      if (!this.known(number)) return
       // Its exit was missed (the holder that knew it died with it).
       this.exited({ type: 'exited', at: this.at, number, code: null, signal: null, left: 0 })
       return this.gone(number)
@@ -563,6 +560,14 @@ class Life {
   private running(): boolean {
     const { kind } = this.service.front
     return kind === 'starting' || kind === 'ready' || kind === 'overlap' || kind === 'clearing'
+  }
+
+  private known(number: number): boolean {
+    const { front, leaving } = this.service
+    const generations: { number: number }[] = [...leaving]
+    if ('generation' in front) generations.push(front.generation)
+    if (front.kind === 'overlap') generations.push(front.current, front.next)
+    return generations.some((each) => each.number === number)
   }
 
   private lanesInUse(): Set<number> {

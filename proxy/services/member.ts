@@ -68,10 +68,7 @@ export class Member implements Disposable {
       const id = parseGenerationId(generation.id)
       return id?.service === unit.id ? [{ ...generation, number: id.number }] : []
     })
-    for (const { number, pid, startTime, phase } of here) {
-      if (phase !== 'gone') unit.leaders.set(number, pid)
-      this.#spawned(number, pid, startTime)
-    }
+    for (const { number, pid, startTime } of here) this.#spawned(number, pid, startTime)
     for (const { number, phase, code, signal, left } of here) {
       if (phase === 'running') continue
       runner.tell({ type: 'exited', number, code, signal, left })
@@ -132,7 +129,6 @@ export class Member implements Disposable {
   }
 
   #spawned(number: number, pid: number, startTime: number): void {
-    this.unit.leaders.set(number, pid)
     this.unit.lastConnectionAt = this.#context.now()
     this.runner.tell({ type: 'spawned', number, pid, startedAt: processStartedAt(startTime).earliest })
   }

@@ -32,11 +32,12 @@ export class Runner implements Disposable {
   /** From here on activities go on; until then `tell` only brings the state up to date. */
   begin(): void {
     this.#paused = false
-    this.#keepGoing()
+    this.#enqueue(() => this.#keepGoing())
   }
 
   tell(happening: Happening): void {
     const at = this.#context.now()
+    if (happening.type === 'spawned') this.unit.leaders.set(happening.number, happening.pid)
     const { state, effects } = transition(this.#state, { ...happening, at } as Event)
     this.#state = state
     const { generation, reason } = { generation: state.number, reason: state.reason.message }

@@ -27,6 +27,9 @@ class World {
   readonly alive = new Map<number, { lane: number; leader: boolean }>()
   readonly queues: number[] = Array.from({ length: LANES }, () => 0)
   readonly onTheWay: Said[] = []
+  /** Gone, and not forgotten yet: still in the holder's ledger. */
+  readonly ended = new Set<number>()
+  telling = false
   lastChange = -1
   /** As the kernel has it: effects are done in order. */
   steered = 0
@@ -47,7 +50,7 @@ class World {
     const key = (activity: Activity) => JSON.stringify(activity)
     const had = new Set(before.map(key))
     for (const activity of now) if (!had.has(key(activity))) this.begin(activity)
-    this.check(now)
+    if (!this.telling) this.check(now)
   }
 
   private perform(effect: Effect): void {
@@ -55,6 +58,7 @@ class World {
       expect(this.queues[effect.lane], 'a lane with waiting connections was reset').toBe(0)
       expect(this.livingOn(effect.lane), 'a lane was reset under a living generation').toEqual([])
     }
+    if (effect.do === 'forget') this.ended.delete(effect.number)
     if (effect.do === 'steer') this.steered = effect.lane
     if (effect.do === 'relay') {
       expect(effect.lane).not.toBe(this.steered)
@@ -130,6 +134,22 @@ class World {
     }
   }
 
+  /** Another daemon takes over: messages on the way are lost, and it tells what the holder's ledger has. */
+  restart(): void {
+    this.state = JSON.parse(JSON.stringify(this.state)) as Service
+    this.onTheWay.splice(0)
+    this.telling = true
+    for (const number of [...this.alive.keys(), ...this.ended]) {
+      this.tell({ type: 'spawned', number, pid: 1000 + number, startedAt: this.spawnedAt.get(number) ?? 0 })
+    }
+    for (const number of [...this.ended]) {
+      this.tell({ type: 'exited', number, code: 1, signal: null, left: 0 })
+      this.tell({ type: 'gone', number })
+    }
+    this.telling = false
+    this.check(activities(this.state))
+  }
+
   /** One message arrives; true if there was one. */
   deliver(): boolean {
     const event = this.onTheWay.shift()
@@ -146,6 +166,7 @@ class World {
     this.onTheWay.push({ type: 'exited', number, code, signal: null, left: 0 })
     this.onTheWay.push({ type: 'gone', number })
     this.alive.delete(number)
+    this.ended.add(number)
   }
 
   /** Lets activity `pick` come to its end, well or badly. */
@@ -233,6 +254,7 @@ class World {
 type Step =
   | { kind: 'ask'; event: Said }
   | { kind: 'connect' }
+  | { kind: 'restart' }
   | { kind: 'deliver' }
   | { kind: 'exit'; nth: number; code: number }
   | { kind: 'progress'; pick: number; well: boolean }
@@ -254,6 +276,7 @@ const steps = fc.array(
     { weight: 2, arbitrary: fc.constant<Step>(ask({ type: 'change', detail: 'src/b.ts' })) },
     { weight: 2, arbitrary: fc.constant<Step>({ kind: 'connect' }) },
     { weight: 3, arbitrary: fc.constant<Step>({ kind: 'deliver' }) },
+    { weight: 1, arbitrary: fc.constant<Step>({ kind: 'restart' }) },
     {
       weight: 1,
       arbitrary: fc.record({ kind: fc.constant('exit' as const), nth: fc.nat(4), code: fc.nat(1) }),
@@ -278,6 +301,7 @@ function run(world: World, sequence: Step[]): void {
   for (const step of sequence) {
     if (step.kind === 'ask') world.tell(step.event)
     else if (step.kind === 'connect') world.connect()
+    else if (step.kind === 'restart') world.restart()
     else if (step.kind === 'deliver') world.deliver()
     else if (step.kind === 'progress') world.progress(step.pick, step.well)
     else {
