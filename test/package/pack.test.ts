@@ -102,13 +102,17 @@ test('a project that is up loses nothing when its node_modules go', async () => 
   await rig.up()
   const answer = (await rig.request(running)).body
   await rm(join(rig.dir, 'node_modules'), { recursive: true })
-  expect((await rig.request(running)).body).toBe(answer)
-  expect((await rig.request(held)).body).toMatch(/^served by/)
-  // The daemon that comes next is loaded from the copy, and knows what the first one knew.
-  const daemon = await rig.daemonPid()
-  process.kill(daemon, 'SIGKILL')
-  await rig.eventually(async () => (await rig.daemonPid()) !== daemon, { what: 'another daemon' })
-  expect((await rig.request(later)).body).toMatch(/^served by/)
-  expect((await rig.request(running)).body).toBe(answer)
-  await install()
+  try {
+    expect((await rig.request(running)).body).toBe(answer)
+    expect((await rig.request(held)).body).toMatch(/^served by/)
+    // The daemon that comes next is loaded from the copy, and knows what the first one knew.
+    const daemon = await rig.daemonPid()
+    process.kill(daemon, 'SIGKILL')
+    await rig.eventually(async () => (await rig.daemonPid()) !== daemon, { what: 'another daemon' })
+    expect((await rig.request(later)).body).toMatch(/^served by/)
+    expect((await rig.request(running)).body).toBe(answer)
+  } finally {
+    // The rig's `down` is npx again.
+    await install()
+  }
 })
