@@ -1,5 +1,6 @@
 import type { Path } from './locate.ts'
 import type { Report } from './problems.ts'
+import { shellArguments } from './shell-command.ts'
 
 export interface Command {
   /** As the person wrote it, for print. */
@@ -24,7 +25,7 @@ export function resolveCommand(
   const text = typeof written === 'string' ? written : written.map(quoted).join(' ')
   // execve(2) takes strings that end with a NUL.
   if (text.includes('\0')) return wrong('a command cannot hold a NUL', null)
-  return { text, argv: typeof written === 'string' ? ['/bin/sh', '-c', written] : written }
+  return { text, argv: typeof written === 'string' ? shellArguments(written) : written }
 }
 
 /** An argument as one would type it in sh. */

@@ -14,7 +14,7 @@ export interface ResolvedProject {
 
 export interface ResolvedService {
   name: string
-  /** `['/bin/sh', '-c', command]` for a string, the array itself otherwise. */
+  /** `/bin/sh -c` for a string (shell-command.ts), the array itself otherwise. */
   argv: string[]
   /** As the person wrote it, for print. */
   command: string

@@ -226,9 +226,6 @@ class World {
         if (this.alive.has(activity.number)) this.exit(activity.number, 137)
         else if (!this.deliver()) this.tell({ type: 'gone', number: activity.number })
         return true
-      case 'arm':
-      case 'idle':
-        return false
     }
   }
 
@@ -293,7 +290,7 @@ const policies = fc.record({
   sockets: fc.boolean(),
   start: fc.constantFrom<Policy['start']>('on-demand', 'eager', 'manual'),
   swap: fc.constantFrom<Policy['swap']>('hold', 'overlap', 'exclusive'),
-  watch: fc.constantFrom(null, ['src/**']),
+  watch: fc.constantFrom<Policy['watch']>(null, ['src/**']),
   retry: fc.constant({ limit: 3, withinMs: 40, delayMs: 5 }),
 })
 
