@@ -89,6 +89,11 @@ export class Holder implements Disposable {
     return this.#pid
   }
 
+  /** Why no request can be answered any more; null while they can. */
+  get lost(): HolderLost | null {
+    return this.#lost
+  }
+
   /** EADDRINUSE when somebody has the address, EACCES for a port below 1024; slot 0 exists and is steered to. `mode` is of a unix path. */
   bind(
     name: string,

@@ -281,6 +281,7 @@ export class HolderLink implements Disposable {
         holder = await startHolder(this.#options, this.#happened, this.#closed)
         const tell = (missed: HolderEvent): void => this.#happened(missed, [])
         await refill(holder, this.#mirror, tell, this.#options.report)
+        if (holder.lost) throw holder.lost
         if (this.#ended) {
           holder.close()
           return null
