@@ -264,6 +264,8 @@ void Generations::settle() {
     return backstop_.cancel();
   }
   const std::vector<Process> table = read_processes();
+  // Before anything is told: what is reported gone is not even a zombie.
+  reap_orphans(table);
   std::vector<Process> second;
   for (Generation* generation : ended) {
     size_t members = pids_where(table, *generation, in_group).size();
@@ -271,7 +273,10 @@ void Generations::settle() {
     if (members + strays == 0) {
       // A process may be born behind the reader's back and its parent gone before the reader comes by: what is
       // missing once is looked for again.
-      if (second.empty()) second = read_processes();
+      if (second.empty()) {
+        second = read_processes();
+        reap_orphans(second);
+      }
       members = pids_where(second, *generation, in_group).size();
       strays = pids_where(second, *generation, is_stray).size();
     }
@@ -289,7 +294,6 @@ void Generations::settle() {
     generation->pidfd.reset();
     events_.gone(*generation);
   }
-  reap_orphans(second.empty() ? table : second);
   if (any_unsettled()) backstop_.start(kBackstop);
   else backstop_.cancel();
 }

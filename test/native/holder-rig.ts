@@ -130,6 +130,8 @@ export interface HolderOptions {
   /** Given to it as descriptor 3. */
   lockFd?: number
   env?: Record<string, string>
+  /** A command that execs the holder. */
+  wrapper?: string[]
 }
 
 export interface SpecOptions {
@@ -164,10 +166,17 @@ export class TestHolder implements AsyncDisposable {
     return new TestHolder(options)
   }
 
-  spawn({ daemon = ['sleep', '1000'], options = [], lockFd, env = {} }: HolderOptions): ChildProcess {
+  spawn({
+    daemon = ['sleep', '1000'],
+    options = [],
+    lockFd,
+    env = {},
+    wrapper = [],
+  }: HolderOptions): ChildProcess {
     const lock = lockFd === undefined ? [] : ['--lock-fd', '3']
     const args = ['--runtime', this.dir, '--log', this.logFile, ...lock, ...options, '--', ...daemon]
-    this.child = spawn(locate('devsock-holder'), args, {
+    const [command = '', ...rest] = [...wrapper, locate('devsock-holder'), ...args]
+    this.child = spawn(command, rest, {
       stdio: ['ignore', 'ignore', 'pipe', ...(lockFd === undefined ? [] : [lockFd])],
       env: scrubbed({ DEVSOCK_RUNTIME_DIR: this.dir, ...env }),
     })
