@@ -7,7 +7,7 @@
  * Longer than 400 lines because it is one function of two variables; split, it could not be read at once.
  */
 import type { SwapReceipt } from '../protocol.ts'
-import { causeText, exitText, reason, waitsFor } from './reasons.ts'
+import { causeText, exitHint, exitText, reason, waitsFor } from './reasons.ts'
 import {
   type Cause,
   type Effect,
@@ -524,7 +524,7 @@ class Life {
     const waits = waitsFor(this.service.policy, failed.retryAt === null ? null : failed.retryAt - this.at)
     const hint = forked
       ? 'a server must stay in the foreground: look for an option like --no-daemon; what it left was ended'
-      : null
+      : exitHint(code)
     this.service.reason = reason('exited', `${what}; ${waits}`, hint)
     this.effects.push({ do: 'notice', level: 'error', message: this.service.reason.message })
     return { do: 'fail', failed }

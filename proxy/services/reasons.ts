@@ -38,3 +38,10 @@ export function waitsFor(policy: Policy, retryMs: number | null): string {
     ? 'waits for `devsock start`'
     : `waits for a change in ${policy.watch.join(', ')}`
 }
+
+/** What an exit status says by itself: a shell's own are 126 and 127 (POSIX.1-2024, 2.8.2). */
+export function exitHint(code: number | null): string | null {
+  if (code === 127) return 'the shell did not find the command: is it installed, is the path right?'
+  if (code === 126) return 'the shell found the command but may not execute it: chmod +x?'
+  return null
+}

@@ -25,7 +25,7 @@ describe('a configuration is resolved', () => {
       services: [
         {
           name: 'api',
-          argv: ['/bin/sh', '-c', 'node api.js'],
+          argv: ['/bin/sh', '-c', 'exec node api.js'],
           command: 'node api.js',
           sockets: [
             {
