@@ -1,8 +1,9 @@
 import { fail, ok, type Result } from '../protocol.ts'
+import { addressPort, socketUrl } from './address.ts'
 import { type ExpansionProblem, expand, type Lookup } from './expand.ts'
 import { variablePart } from './names.ts'
 import { didYouMean } from './suggest.ts'
-import type { ResolvedProject, ResolvedService } from './types.ts'
+import type { ResolvedProject, ResolvedService, ResolvedSocket } from './types.ts'
 
 /** Where a socket is bound now. */
 export interface BoundSocket {
@@ -33,10 +34,17 @@ const CONVENIENCES = { FORCE_COLOR: '1', CLICOLOR_FORCE: '1', PYTHONUNBUFFERED: 
  * NOTIFY_SOCKET are added by the holder, which alone knows the pid; DEVSOCK_INVOCATION where it is spawned.
  */
 export function generationEnvironment(options: GenerationEnvironmentOptions): Result<Record<string, string>> {
-  const { service, shell } = options
-  const own = ownVariables(options)
+  const { project, service, generation, ports, shell } = options
+  const neighbours = neighboursOf(project, ports)
+  const own: Record<string, string> = {
+    ...neighbours.variables,
+    ...ownVariables(service, ports),
+    DEVSOCK_PROJECT: project.id,
+    DEVSOCK_SERVICE: service.name,
+    DEVSOCK_GENERATION: String(generation),
+  }
   const inherited = inheritedEnvironment({ ...service.envFile, ...shell })
-  const lookup = lookupIn(options, { ...inherited, ...own })
+  const lookup = lookupIn([own, inherited], neighbours)
   const env: Record<string, string> = {}
   for (const [name, text] of Object.entries(service.env)) {
     const expanded = expand(text, lookup)
@@ -50,7 +58,7 @@ export function generationEnvironment(options: GenerationEnvironmentOptions): Re
   return ok({ ...conveniences(wanted), ...wanted, ...own })
 }
 
-/** The variables of `devsock env` and `devsock exec`: where every service is. */
+/** The variables of `devsock env` and `devsock exec`: where every service is, or will be. */
 export function siblingVariables(
   project: Pick<ResolvedProject, 'services'>,
   ports: BoundSockets,
@@ -58,16 +66,23 @@ export function siblingVariables(
   const variables: Record<string, string> = {}
   for (const service of project.services) {
     for (const [index, socket] of service.sockets.entries()) {
-      const bound = ports.get(`${service.name}/${socket.name}`)
-      if (!bound) continue
+      const { port, url } = whereabouts(service.name, socket, ports)
       const names = variableNames(service.name, socket.name)
-      if (index === 0 && bound.url !== null) variables[names.url] = base(bound.url)
-      if (bound.port === null) continue
-      if (index === 0) variables[names.port] = String(bound.port)
-      variables[names.socketPort] = String(bound.port)
+      if (index === 0 && url !== null) variables[names.url] = base(url)
+      if (port === null) continue
+      if (index === 0) variables[names.port] = String(port)
+      variables[names.socketPort] = String(port)
     }
   }
   return variables
+}
+
+/** Where a socket is bound; while it is not, where it was declared: a neighbour that is stopped keeps its address. */
+function whereabouts(service: string, socket: ResolvedSocket, ports: BoundSockets): BoundSocket {
+  const bound = ports.get(`${service}/${socket.name}`)
+  if (bound) return bound
+  const port = addressPort(socket.address)
+  return { port, url: socketUrl(socket, port) }
 }
 
 /** Names of the variables that tell where a socket is; `url` and `port` are its service's, for its first socket. */
@@ -112,85 +127,100 @@ function isPrivate(name: string): boolean {
   return /^DEVSOCK_.+_(?:URL|PORT)$/.test(name) && name !== 'DEVSOCK_DASHBOARD_PORT'
 }
 
-/**
- * What is wrong with a value of `env` that no generation could put right: how it is written, a service that
- * there is not, a variable that is not set. Ports are not known yet; null: nothing is wrong.
- */
-export function expansionProblem(
-  text: string,
-  project: Pick<ResolvedProject, 'id' | 'services'>,
-  service: ResolvedService,
-  shell: Readonly<Record<string, string>>,
-): ExpansionProblem | null {
-  const ports = new Map(
-    project.services.flatMap(({ name, sockets }) =>
-      sockets.map((socket): [string, BoundSocket] => {
-        const port = socket.address.kind === 'unix' ? null : 1
-        return [`${name}/${socket.name}`, { port, url: port && 'http://localhost:1' }]
-      }),
-    ),
-  )
-  const options: GenerationEnvironmentOptions = { project, service, generation: 1, ports, shell }
-  const known = { ...inheritedEnvironment({ ...service.envFile, ...shell }), ...ownVariables(options) }
-  const expanded = expand(text, lookupIn(options, known))
-  return expanded.ok ? null : expanded.problem
+/** A value of `env` that no generation could put right. */
+export interface EnvProblem extends ExpansionProblem {
+  service: string
+  /** Of the variable. */
+  name: string
 }
 
-function ownVariables(options: GenerationEnvironmentOptions): Record<string, string> {
-  const { project, service, generation, ports } = options
-  const own: Record<string, string> = {
-    ...siblingVariables(project, ports),
-    DEVSOCK_PROJECT: project.id,
-    DEVSOCK_SERVICE: service.name,
-    DEVSOCK_GENERATION: String(generation),
+/**
+ * What is wrong with the values of `env` before anything is bound: how they are written, a service that there
+ * is not, a variable that is not set.
+ */
+export function envProblems(
+  project: Pick<ResolvedProject, 'id' | 'services'>,
+  shell: Readonly<Record<string, string>>,
+): EnvProblem[] {
+  const ports = new Map<string, BoundSocket>()
+  for (const { name, sockets } of project.services) {
+    for (const socket of sockets) {
+      const unix = socket.address.kind === 'unix'
+      // Any port will do: only whether there is one is asked.
+      ports.set(`${name}/${socket.name}`, { port: unix ? null : 1, url: unix ? null : 'http://localhost:1' })
+    }
   }
+  const neighbours = neighboursOf(project, ports)
+  const identity = { DEVSOCK_PROJECT: project.id, DEVSOCK_SERVICE: '', DEVSOCK_GENERATION: '' }
+  const fromShell = inheritedEnvironment(shell)
+  const problems: EnvProblem[] = []
+  for (const service of project.services) {
+    const own = ownVariables(service, ports)
+    const layers = [own, identity, neighbours.variables, fromShell, inheritedEnvironment(service.envFile)]
+    const lookup = lookupIn(layers, neighbours)
+    for (const [name, text] of Object.entries(service.env)) {
+      const expanded = expand(text, lookup)
+      if (!expanded.ok) problems.push({ service: service.name, name, ...expanded.problem })
+    }
+  }
+  return problems
+}
+
+/** What a generation is told of itself: of its first socket, and of the first one that has a port. */
+function ownVariables(service: ResolvedService, ports: BoundSockets): Record<string, string> {
+  const own: Record<string, string> = {}
   const [first] = service.sockets
-  const url = first && ports.get(`${service.name}/${first.name}`)?.url
-  if (url) own.DEVSOCK_URL = base(url)
+  const url = first ? whereabouts(service.name, first, ports).url : null
+  if (url !== null) own.DEVSOCK_URL = base(url)
   for (const socket of service.sockets) {
-    const port = socket.binds ?? ports.get(`${service.name}/${socket.name}`)?.port
-    if (port === null || port === undefined || socket.address.kind === 'unix') continue
+    const port = socket.binds ?? whereabouts(service.name, socket, ports).port
+    if (port === null || socket.address.kind === 'unix') continue
     own.PORT = String(port)
     break
   }
   return own
 }
 
-/** A name with a dot is a service's, `api.url` or `api.admin.port`; any other is a variable's. */
-function lookupIn(
-  options: GenerationEnvironmentOptions,
-  variables: Readonly<Record<string, string>>,
-): Lookup {
+/** The services of a project, as each of them sees all. */
+interface Neighbours {
+  variables: Record<string, string>
+  /** What may stand before `.url` and `.port`; null for a service without a socket. */
+  subjects: Map<string, BoundSocket | null>
+}
+
+function neighboursOf(project: Pick<ResolvedProject, 'services'>, ports: BoundSockets): Neighbours {
+  const subjects: Neighbours['subjects'] = new Map()
+  for (const { name, sockets } of project.services) {
+    for (const socket of sockets) {
+      subjects.set(`${name}.${socket.name}`, whereabouts(name, socket, ports))
+    }
+  }
+  // Names may hold dots themselves: a service goes before a socket of the same spelling.
+  for (const { name, sockets } of project.services) {
+    const [first] = sockets
+    subjects.set(name, first ? whereabouts(name, first, ports) : null)
+  }
+  return { variables: siblingVariables(project, ports), subjects }
+}
+
+/** A name with a dot is a service's, `api.url` or `api.admin.port`; any other is a variable's, of the first layer that has it. */
+function lookupIn(layers: readonly Readonly<Record<string, string>>[], neighbours: Neighbours): Lookup {
   return (name) => {
-    if (!name.includes('.')) return Object.hasOwn(variables, name) ? variables[name] : undefined
-    return reference(name, options.project.services, options.ports)
+    if (name.includes('.')) return reference(name, neighbours.subjects)
+    return layers.find((layer) => Object.hasOwn(layer, name))?.[name]
   }
 }
 
-function reference(
-  name: string,
-  services: ResolvedService[],
-  ports: BoundSockets,
-): string | ExpansionProblem {
+function reference(name: string, subjects: Neighbours['subjects']): string | ExpansionProblem {
   const dot = name.lastIndexOf('.')
   const subject = name.slice(0, dot)
   const property = name.slice(dot + 1)
-  const subjects = new Map<string, string>()
-  for (const { name: service, sockets } of services) {
-    // Names may hold dots themselves; a service goes before a socket of the same spelling.
-    for (const socket of sockets) subjects.set(`${service}.${socket.name}`, `${service}/${socket.name}`)
-  }
-  for (const { name: service, sockets } of services) {
-    const [first] = sockets
-    if (first) subjects.set(service, `${service}/${first.name}`)
-    else subjects.set(service, '')
-  }
-  const socket = subjects.get(subject)
   const wrong = (message: string, hint: string | null): ExpansionProblem => ({
     message: `\${${name}}: ${message}`,
     hint,
   })
-  if (socket === undefined) {
+  const bound = subjects.get(subject)
+  if (bound === undefined) {
     return wrong(`there is no service ${JSON.stringify(subject)}`, didYouMean(subject, subjects.keys()))
   }
   if (property !== 'url' && property !== 'port') {
@@ -199,10 +229,13 @@ function reference(
       `write \${${subject}.url} or \${${subject}.port}`,
     )
   }
-  if (socket === '') return wrong(`${subject} listens on nothing`, null)
-  const bound = ports.get(socket)
-  const value = bound?.[property] ?? null
-  if (value === null) return wrong(`${subject} has no ${property}`, 'a Unix socket has neither')
+  if (bound === null) return wrong(`${subject} listens on nothing`, null)
+  const value = bound[property]
+  if (value === null)
+    return wrong(
+      `${subject} has no ${property}`,
+      'a Unix socket has none, and one with a port of its own choice only while it is bound',
+    )
   return property === 'url' ? base(String(value)) : String(value)
 }
 

@@ -1,5 +1,5 @@
 import { reportCollisions } from './collisions.ts'
-import { expansionProblem } from './environment.ts'
+import { envProblems } from './environment.ts'
 import { identityOf } from './identity.ts'
 import type { FullConfig } from './merge.ts'
 import { NAME_HINT, nameProblem } from './names.ts'
@@ -52,19 +52,10 @@ export async function resolveProject(written: FullConfig, options: ResolveOption
 
   reportCollisions(services, report)
   // A reference to a service that is itself wrong would be reported twice over.
-  if (services.length === names.length) reportReferences(project, env, report)
-  return complaints.length === 0 ? { ok: true, project } : { ok: false, complaints }
-}
-
-function reportReferences(
-  project: ResolvedProject,
-  env: Readonly<Record<string, string>>,
-  report: Report,
-): void {
-  for (const service of project.services) {
-    for (const [name, text] of Object.entries(service.env)) {
-      const problem = expansionProblem(text, project, service, env)
-      if (problem) report({ path: ['services', service.name, 'env', name], ...problem })
+  if (services.length === names.length) {
+    for (const { service, name, message, hint } of envProblems(project, env)) {
+      report({ path: ['services', service, 'env', name], message, hint })
     }
   }
+  return complaints.length === 0 ? { ok: true, project } : { ok: false, complaints }
 }

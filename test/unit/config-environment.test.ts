@@ -174,7 +174,7 @@ describe('`env` can refer to variables and to siblings', () => {
     ['${apii.url}', '${apii.url}: there is no service "apii"', 'did you mean "api"?'],
     ['${api.host}', '${api.host}: a service has no "host"', '${api.url} or ${api.port}'],
     ['${worker.port}', '${worker.port}: worker listens on nothing', ''],
-    ['${my-mail.port}', '${my-mail.port}: my-mail has no port', 'a Unix socket has neither'],
+    ['${my-mail.port}', '${my-mail.port}: my-mail has no port', 'a Unix socket has none'],
     ['${HOME', '"${" is not closed', '"$$"'],
     ['${HOME:-x', '"${" is not closed', '"$$"'],
     ['${HOME-x}', '${HOME-x} is no reference', '${NAME:-default}'],
@@ -227,6 +227,13 @@ test('names of variables hold only what every shell takes', () => {
   )
 })
 
-test('a sibling that is not bound has no variables', () => {
-  expect(siblingVariables({ services: [api] }, new Map())).toEqual({})
+test('a sibling that is not bound is where it was declared to be, if that says where', () => {
+  const fixed = service('db', {
+    sockets: [socket('http', { address: { kind: 'loopback', port: 5432 }, protocol: 'tcp' })],
+  })
+  expect(siblingVariables({ services: [api, fixed] }, new Map())).toEqual({
+    DEVSOCK_DB_URL: 'tcp://localhost:5432',
+    DEVSOCK_DB_PORT: '5432',
+    DEVSOCK_DB_HTTP_PORT: '5432',
+  })
 })
