@@ -17,7 +17,6 @@ export async function coldStart(): Promise<Row[]> {
   const nodePort = await rig.port()
   const cPort = await rig.port()
   const node = [process.execPath, source('server.mjs')]
-  await rig.write({})
   const c = [`${rig.dir}/server`]
   const spawn = `${rig.dir}/spawn`
   await compile(rig, 'server.c', 'server')
