@@ -216,7 +216,13 @@ export type DevsockEvent = EventBase &
     | { type: 'project-gone'; project: string }
     | { type: 'swap'; project: string; service: string; generation: number; receipt: SwapReceipt }
     | { type: 'log'; project: string; service: string; generation: number; text: string }
-    | { type: 'notice'; level: 'info' | 'warn' | 'error'; project: string | null; service: string | null; message: string }
+    | {
+        type: 'notice'
+        level: 'info' | 'warn' | 'error'
+        project: string | null
+        service: string | null
+        message: string
+      }
   )
 
 /** First message of a client on GET /v1/events; what it wants to hear. */
@@ -230,7 +236,15 @@ export interface Subscription {
 }
 
 /** Exit codes of every command; `exec` alone exits as its command. */
-export const EXIT = { ok: 0, failed: 1, usage: 2, portTaken: 3, notUp: 4, timeout: 124, interrupted: 130 } as const
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  portTaken: 3,
+  notUp: 4,
+  timeout: 124,
+  interrupted: 130,
+} as const
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
 /**

@@ -299,7 +299,8 @@ export class Project implements AsyncDisposable {
     const { dir, config, files } = this.#resolved
     this.#watch = watchService({
       root: dir,
-      globs: [config, ...files].map((file) => relativeGlob(dir, file)),
+      // A file for one's own machine may come later.
+      globs: [...[config, ...files].map((file) => relativeGlob(dir, file)), 'devsock.local.*'],
       onChange: ({ path }) => this.#reload(path),
       onProblem: (message) =>
         this.#context.publish({ type: 'notice', level: 'warn', project: this.id, service: null, message }),
