@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { Growth, type Look } from './growth.ts'
-import { LineSplitter, type RawLine } from './line-splitter.ts'
-import type { Line } from './log-file.ts'
+import type { Line, RawLine } from './line.ts'
+import { LineSplitter } from './line-splitter.ts'
 import { IndexReader, punchedBytes } from './log-index.ts'
 
 /** Bytes read before others get their turn. */

@@ -1,8 +1,4 @@
-/** One line of a log without its line end; `offset` is where it begins in the file, in bytes. */
-export interface RawLine {
-  offset: number
-  text: string
-}
+import type { RawLine } from './line.ts'
 
 /** Bytes. A longer line comes in pieces of at most this: no program may make a reader hold its whole output. */
 export const LONGEST_LINE = 64 * 1024

@@ -2,16 +2,11 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CapOptions } from './cap.ts'
 import { Follower } from './follower.ts'
+import type { Line } from './line.ts'
 import { type ReadOptions, readLines } from './read-lines.ts'
 import { Recorder } from './recorder.ts'
 
-/** A line of a log and when it was written, in milliseconds since the epoch. */
-export interface Line {
-  /** Where it begins in the file, in bytes. */
-  offset: number
-  at: number
-  text: string
-}
+export type { Line } from './line.ts'
 
 /**
  * The log of one generation: one file that stdout and stderr append to, without anybody between, and its side index.

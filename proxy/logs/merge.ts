@@ -1,4 +1,5 @@
-import type { Line, LogFile } from './log-file.ts'
+import type { Line } from './line.ts'
+import type { LogFile } from './log-file.ts'
 import type { ReadOptions } from './read-lines.ts'
 
 /** A line and whose it is. */

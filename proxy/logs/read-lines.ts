@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
+import type { Line, RawLine } from './line.ts'
 import { LineSplitter } from './line-splitter.ts'
-import type { Line } from './log-file.ts'
 import { IndexReader, punchedBytes } from './log-index.ts'
 
 export interface ReadOptions {
@@ -40,7 +40,7 @@ export async function* readLines(
 }
 
 async function* select(
-  lines: AsyncGenerator<{ offset: number; text: string }>,
+  lines: AsyncGenerator<RawLine>,
   index: IndexReader,
   mtimeMs: number,
   { since, grep }: ReadOptions,
@@ -69,7 +69,7 @@ async function* scan(
   indexPath: string,
   begin: number,
   size: number,
-): AsyncGenerator<{ offset: number; text: string }> {
+): AsyncGenerator<RawLine> {
   const chunk = Buffer.allocUnsafe(CHUNK)
   let splitter = new LineSplitter(begin)
   while (splitter.end < size) {

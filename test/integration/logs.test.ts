@@ -13,7 +13,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { type Line, LogFile } from '../../proxy/logs/log-file.ts'
+import type { Line } from '../../proxy/logs/line.ts'
+import { LogFile } from '../../proxy/logs/log-file.ts'
 import { eventually } from '../rig/eventually.ts'
 
 const MiB = 1024 * 1024
