@@ -5,7 +5,7 @@ import { parseJson } from './json.ts'
 
 const EXTENSIONS = ['ts', 'mts', 'js', 'mjs', 'json']
 const CONFIG_NAMES = EXTENSIONS.map((extension) => `devsock.config.${extension}`)
-const LOCAL_NAMES = EXTENSIONS.map((extension) => `devsock.local.${extension}`)
+export const LOCAL_NAMES = EXTENSIONS.map((extension) => `devsock.local.${extension}`)
 
 /** The files that make a configuration. */
 export interface Found {

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { withAutoPorts } from '../config/auto.ts'
 import { difference } from '../config/difference.ts'
 import type { BoundSockets } from '../config/environment.ts'
+import { LOCAL_NAMES } from '../config/find.ts'
 import { loadProject } from '../config/load.ts'
 import type { ResolvedProject } from '../config/types.ts'
 import type { HolderList } from '../holder/held.ts'
@@ -300,7 +301,7 @@ export class Project implements AsyncDisposable {
     this.#watch = watchService({
       root: dir,
       // A file for one's own machine may come later.
-      globs: [...[config, ...files].map((file) => relativeGlob(dir, file)), 'devsock.local.*'],
+      globs: [...[config, ...files].map((file) => relativeGlob(dir, file)), ...LOCAL_NAMES],
       onChange: ({ path }) => this.#reload(path),
       onProblem: (message) =>
         this.#context.publish({ type: 'notice', level: 'warn', project: this.id, service: null, message }),
