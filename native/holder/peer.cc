@@ -43,7 +43,11 @@ void Peer::receive() {
     if (got.error != 0 || got.size == 0) return close();
     Request request = parse_request({reinterpret_cast<const char*>(buffer.data()), got.size});
     if (got.truncated) request.problem = "longer than 64 KiB";
-    if (got.fds_lost) request.problem = "not every descriptor arrived: more than 64, or too many files open";
+    if (got.fds_lost) {
+      const bool too_many = fds.size() == kMaxDescriptors;
+      request.problem = too_many ? "more than 64 descriptors" : "too many files open: not every descriptor arrived";
+      request.problem_number = too_many ? EINVAL : EMFILE;
+    }
     events_.request(*this, request, std::move(fds));
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cerrno>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,8 +13,9 @@ struct Request {
   std::string seq = "0";
   std::string verb;
   std::vector<std::string> args;
-  /// Why it cannot be understood; empty when it can.
+  /// Why it cannot be understood (or carried out: EMFILE); empty when it can.
   std::string problem;
+  int problem_number = EINVAL;
 };
 
 /// Takes any bytes.

@@ -70,7 +70,10 @@ Result<UniqueFd> RuntimeFolder::listen() {
   ::unlink(temporary.c_str());
   UniqueFd listener(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!listener) return failed("socket", temporary);
-  if (::bind(listener.get(), address->get(), address->size) != 0) return failed("bind", temporary);
+  const mode_t before = ::umask(0177);
+  const bool bound = ::bind(listener.get(), address->get(), address->size) == 0;
+  ::umask(before);
+  if (!bound) return failed("bind", temporary);
   if (::listen(listener.get(), kBacklog) != 0) return failed("listen", temporary);
   if (::rename(temporary.c_str(), socket_path().c_str()) != 0) return failed("rename", socket_path());
   return listener;

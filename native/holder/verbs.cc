@@ -105,7 +105,7 @@ const std::map<std::string, Holder::Verb>& Holder::verbs() {
 void Holder::answer(Peer& peer, Request& request, std::vector<UniqueFd> fds) {
   const std::string& seq = request.seq;
   const auto refuse = [&](Error error) { reply(peer, seq, std::move(error)); };
-  if (!request.problem.empty()) return refuse(malformed(request.problem));
+  if (!request.problem.empty()) return refuse({request.problem_number, "parse", request.problem});
   const Call call{peer, seq, request.args, fds};
   if (request.verb == "hello") return reply(peer, seq, hello(call));
   if (peer.role == Peer::Role::stranger) return refuse({EPERM, "hello", "a peer says hello first"});

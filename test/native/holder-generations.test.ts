@@ -70,15 +70,10 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE), oct(os.umask(0)), os.getcwd(),
 })
 
 test('a limit that the spec does not name is the one that the holder was started with', async () => {
-  const holder = TestHolder.unchecked()
-  await using _ = holder
-  holder.child.kill('SIGKILL')
-  await holder.ended()
-  // The holder raises its own; the children must not see that.
   const [soft, hard] = [900, 3000]
-  holder.spawn({ wrapper: ['prlimit', `--nofile=${soft}:${hard}`] })
-  await holder.listening()
-  const daemon = await holder.hello('daemon')
+  const { holder, daemon } = await TestHolder.start({ wrapper: ['prlimit', `--nofile=${soft}:${hard}`] })
+  await using _ = holder
+  // The holder raises its own; the children must not see that.
   expect(await output(holder, daemon, ['sh', '-c', 'ulimit -Sn; ulimit -Hn'])).toBe(`${soft}\n${hard}\n`)
   expect(readFileSync(`/proc/${holder.pid}/limits`, 'utf8')).toMatch(/Max open files\s+3000\s+3000/)
   // More than it may give is what it may give.

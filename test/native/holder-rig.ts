@@ -1,7 +1,7 @@
 /** A holder of one test's own, and the raw protocol to talk to it (ARCHITECTURE.md, "The holder's protocol"). */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -142,17 +142,53 @@ export interface SpecOptions {
   invocation?: string
 }
 
+/** One run of the holder's binary. */
+export class HolderProcess {
+  readonly child: ChildProcess
+  stderr = ''
+
+  constructor(dir: string, log: string, options: HolderOptions) {
+    const { daemon = ['sleep', '1000'], lockFd, env = {}, wrapper = [] } = options
+    const lock = lockFd === undefined ? [] : ['--lock-fd', '3']
+    const args = ['--runtime', dir, '--log', log, ...lock, ...(options.options ?? []), '--', ...daemon]
+    const [command = '', ...rest] = [...wrapper, locate('devsock-holder'), ...args]
+    this.child = spawn(command, rest, {
+      stdio: ['ignore', 'ignore', 'pipe', ...(lockFd === undefined ? [] : [lockFd])],
+      env: scrubbed({ DEVSOCK_RUNTIME_DIR: dir, ...env }),
+    })
+    this.child.stderr?.on('data', (data: Buffer) => {
+      this.stderr += data.toString()
+    })
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0
+  }
+
+  get hasEnded(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null
+  }
+
+  /** Its exit code; null where a signal ended it. */
+  async ended(): Promise<number | null> {
+    if (!this.hasEnded)
+      await withDeadline(once(this.child, 'close'), () => `the end of the holder\n${this.stderr}`)
+    return this.child.exitCode
+  }
+}
+
+type Options = HolderOptions | ((self: TestHolder) => HolderOptions)
+
 /** A runtime folder with a holder in it. Its disposal fails the test where a process or a file is left. */
 export class TestHolder implements AsyncDisposable {
   readonly dir = mkdtempSync(join(tmpdir(), 'devsock-holder-'))
   readonly logFile = join(this.dir, 'holder.log')
   readonly output = join(this.dir, 'out.log')
-  child: ChildProcess
-  stderr = ''
+  process: HolderProcess
   readonly #peers: HolderPeer[] = []
 
-  private constructor(options: HolderOptions) {
-    this.child = this.spawn(options)
+  private constructor(options: Options) {
+    this.process = this.another(typeof options === 'function' ? options(this) : options)
   }
 
   /** One that answers, and a peer that is its daemon. */
@@ -162,32 +198,26 @@ export class TestHolder implements AsyncDisposable {
     return { holder, daemon: await holder.hello('daemon') }
   }
 
-  static unchecked(options: HolderOptions = {}): TestHolder {
+  /** One that may not even start. Its options may depend on its folder. */
+  static launch(options: Options = {}): TestHolder {
     return new TestHolder(options)
   }
 
-  spawn({
-    daemon = ['sleep', '1000'],
-    options = [],
-    lockFd,
-    env = {},
-    wrapper = [],
-  }: HolderOptions): ChildProcess {
-    const lock = lockFd === undefined ? [] : ['--lock-fd', '3']
-    const args = ['--runtime', this.dir, '--log', this.logFile, ...lock, ...options, '--', ...daemon]
-    const [command = '', ...rest] = [...wrapper, locate('devsock-holder'), ...args]
-    this.child = spawn(command, rest, {
-      stdio: ['ignore', 'ignore', 'pipe', ...(lockFd === undefined ? [] : [lockFd])],
-      env: scrubbed({ DEVSOCK_RUNTIME_DIR: this.dir, ...env }),
-    })
-    this.child.stderr?.on('data', (data: Buffer) => {
-      this.stderr += data.toString()
-    })
-    return this.child
+  /** One more in the same folder. */
+  another(options: HolderOptions = {}): HolderProcess {
+    return new HolderProcess(this.dir, this.logFile, options)
+  }
+
+  /** One more, which is the holder from now on. */
+  async restart(options: HolderOptions = {}): Promise<void> {
+    // The address of one that was killed stays behind as a file; the next one's is waited for.
+    rmSync(this.socketPath, { force: true })
+    this.process = this.another(options)
+    await this.listening()
   }
 
   get pid(): number {
-    return this.child.pid ?? 0
+    return this.process.pid
   }
 
   get socketPath(): string {
@@ -198,18 +228,24 @@ export class TestHolder implements AsyncDisposable {
     return existsSync(this.logFile) ? readFileSync(this.logFile, 'utf8') : ''
   }
 
+  /** Nobody has the lock (proc_locks(5): `1: FLOCK ADVISORY WRITE 1234 00:2e:5678 0 EOF`). */
+  isUnlocked(): boolean {
+    const { ino } = statSync(join(this.dir, 'lock'))
+    return !readFileSync('/proc/locks', 'utf8').includes(`:${ino} `)
+  }
+
   /** What the generations wrote. */
   said(): string {
     return existsSync(this.output) ? readFileSync(this.output, 'utf8') : ''
   }
 
   async listening(): Promise<void> {
-    await eventually(() => existsSync(this.socketPath) || this.child.exitCode !== null, {
+    const { process } = this
+    await eventually(() => existsSync(this.socketPath) || process.hasEnded, {
       what: 'a holder that listens',
-      dump: async () => this.stderr + this.log(),
+      dump: async () => process.stderr + this.log(),
     })
-    if (this.child.exitCode !== null)
-      throw new Error(`the holder ended with ${this.child.exitCode}: ${this.stderr}`)
+    if (process.hasEnded) throw new Error(`the holder ended with ${await process.ended()}: ${process.stderr}`)
   }
 
   peer(): HolderPeer {
@@ -224,18 +260,10 @@ export class TestHolder implements AsyncDisposable {
     return peer
   }
 
-  async ended(): Promise<number | null> {
-    if (this.child.exitCode === null && this.child.signalCode === null)
-      await withDeadline(once(this.child, 'exit'), () => `the end of the holder\n${this.log()}`)
-    return this.child.exitCode
-  }
-
   /** SIGKILL, as an OOM killer does it. */
   async kill(): Promise<void> {
-    this.child.kill('SIGKILL')
-    await this.ended()
-    // Its address stays behind as a file; the next one replaces it.
-    rmSync(this.socketPath)
+    this.process.child.kill('SIGKILL')
+    await this.process.ended()
   }
 
   /** A spec in a memfd, as the daemon writes it. */
@@ -265,9 +293,9 @@ export class TestHolder implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const peer of this.#peers) peer[Symbol.dispose]()
     try {
-      if (this.child.exitCode === null && this.child.signalCode === null) {
-        this.child.kill('SIGTERM')
-        await this.ended()
+      if (!this.process.hasEnded) {
+        this.process.child.kill('SIGTERM')
+        await this.process.ended()
         const left = await this.processes()
         if (left.length > 0) throw new Error(`left running: ${JSON.stringify(left)}\n${this.log()}`)
         if (existsSync(this.socketPath)) throw new Error('holder.sock is left')
@@ -282,12 +310,6 @@ export class TestHolder implements AsyncDisposable {
 /** 128 bits in hex, the same for the same id. */
 export const invocationOf = (id: string): string =>
   Buffer.from(id.padEnd(16, '.')).toString('hex').slice(0, 32)
-
-/** A lock file's descriptor as the daemon inherits it. */
-export function openLock(holder: TestHolder): Disposable & { fd: number } {
-  const fd = openSync(join(holder.dir, 'lock'), 'r+')
-  return { fd, [Symbol.dispose]: () => closeSync(fd) }
-}
 
 /** All that a server says until it closes. */
 export async function fetchFrom(
