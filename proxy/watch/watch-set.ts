@@ -26,9 +26,6 @@ export interface WatchOptions {
   watch?: typeof watch
 }
 
-/** What the files were at one moment; for {@link WatchSet.changedSince}. */
-export type Stamp = ReadonlyMap<string, string>
-
 /** Milliseconds between two comparisons where nobody tells of changes. */
 const POLL_MS = 1_000
 /** The kernel's queue holds 16,384 events (max_queued_events), and libuv does not say when it ran over. */
@@ -85,19 +82,6 @@ export class WatchSet implements Disposable {
     const sweep = this.#lastSweep.then(() => this.#sweep())
     this.#lastSweep = sweep.catch(() => undefined)
     return sweep
-  }
-
-  /** What the files are, as far as told. Cheap: to be taken when a generation is spawned. */
-  stampOf(): Stamp {
-    return new Map(this.#known)
-  }
-
-  /**
-   * The files that are not on disk what they were in the stamp, relative to the root. Tells nothing: whoever asks
-   * after a generation has become ready learns whether it may have read old content.
-   */
-  async changedSince(stamp: Stamp): Promise<string[]> {
-    return (await this.#differences(stamp)).map((path) => shown(this.#options.root, path))
   }
 
   close(): void {
@@ -195,7 +179,7 @@ export class WatchSet implements Disposable {
     })
   }
 
-  async #differences(since: Stamp): Promise<string[]> {
+  async #differences(since: ReadonlyMap<string, string>): Promise<string[]> {
     const present = new Map<string, FileState>()
     await inSlices(this.#tree.walk(), ([path, state]) => present.set(path, state))
     if (this.#closed) return []

@@ -275,19 +275,6 @@ describe('what no event tells is found all the same', () => {
     expect(paths().length).toBeLessThanOrEqual(3)
   })
 
-  test('a stamp tells what changed after it', async () => {
-    const { root, set, write } = await watched(['src/**'], { 'src/a.js': '1', 'src/b.js': '1' }, deaf)
-    const stamp = set.stampOf()
-    expect(await set.changedSince(stamp)).toEqual([])
-    write('src/a.js', '22')
-    unlinkSync(join(root, 'src/b.js'))
-    write('src/c.js', '1')
-    expect((await set.changedSince(stamp)).sort()).toEqual(['src/a.js', 'src/b.js', 'src/c.js'])
-    await set.sweep()
-    expect((await set.changedSince(stamp)).sort()).toEqual(['src/a.js', 'src/b.js', 'src/c.js'])
-    expect(await set.changedSince(set.stampOf())).toEqual([])
-  })
-
   test.each([
     ['ENOSPC', 'fs.inotify.max_user_watches'],
     ['EMFILE', 'fs.inotify.max_user_instances'],
