@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
@@ -6,7 +7,7 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Seqpacket, seqpacketPair } from '../../native/index.ts'
+import { probe, queueDepth, type Seqpacket, seqpacketPair } from '../../native/index.ts'
 import { Holder } from '../../proxy/holder/client.ts'
 import { HolderLost } from '../../proxy/holder/error.ts'
 import { type GenerationSpec, type HolderEvent, HolderLink } from '../../proxy/holder/link.ts'
@@ -249,6 +250,23 @@ describe('with the holder itself', () => {
     expect(await link.disarm('shop/api')).toBe(false)
   })
 
+  test.each(['127.0.0.1', '::1'])(
+    'a probe of %s reaches the slot that it names, and no other',
+    async (host) => {
+      const port = await bindHttp()
+      const { slot } = await link.fresh('shop/api/http', 1)
+      const steered = link.socket('shop/api/http')?.slots[0]
+      if (!steered) throw new Error('slot 0 is not there')
+      using _probe = probe({ host, port, slot: 1 })
+      await eventually(() => queueDepth(slot) === 1)
+      expect(queueDepth(steered)).toBe(0)
+      const client = net.connect(port, host)
+      await eventually(() => queueDepth(steered) === 1)
+      expect(queueDepth(slot)).toBe(1)
+      client.destroy()
+    },
+  )
+
   test('a watched slot is told of once', async () => {
     const port = await bindHttp()
     await link.watch('shop/api/http', 0)
@@ -346,6 +364,44 @@ describe('with the holder itself', () => {
       })
       expect(mine).toEqual([pid])
     }
+  })
+
+  test('what a holder had started and told nobody of is found, and its READY=1 is heard', async () => {
+    const port = await bindHttp()
+    const one = spec(1)
+    await link.arm('shop/api', one)
+    // As the holder leaves it when it dies between fork and `spawned`: a session leader with that invocation,
+    // whose notify socket is dead.
+    const again = 'until systemd-notify --no-block --ready 2>/dev/null; do sleep 0.02; done; exec sleep 60'
+    const orphan = spawn('/bin/sh', ['-c', again], {
+      detached: true,
+      stdio: 'ignore',
+      env: {
+        PATH: process.env.PATH,
+        DEVSOCK_TEST: folder,
+        DEVSOCK_INVOCATION: one.invocation,
+        NOTIFY_SOCKET: join(folder, 'n', '77'),
+      },
+    })
+    await once(orphan, 'spawn')
+    await killHolder()
+    await eventually(() => seen('ready').length === 1)
+    expect(seen('spawned')).toEqual([
+      expect.objectContaining({
+        key: 'shop/api',
+        id: 'shop/api#1',
+        pid: orphan.pid,
+        socket: 'shop/api/http',
+      }),
+    ])
+    const list = await link.list()
+    expect(list.armed).toEqual([])
+    expect(list.generations).toEqual([
+      expect.objectContaining({ pid: orphan.pid, ready: true, phase: 'running' }),
+    ])
+    // Nothing else was started for this connection.
+    using _client = probe({ host: '127.0.0.1', port, slot: 0 })
+    expect(await leaders(one.invocation)).toEqual([orphan.pid])
   })
 
   test('an end that nobody saw is told when the next holder looks', async () => {
