@@ -17,6 +17,9 @@ export const STATE_LOOKS: Record<ServiceState, { symbol: string; colour: Colour 
   done: { symbol: '✓', colour: 'green' },
 }
 
+/** States through which a service only goes: what was asked for is not there yet. */
+export const PASSING: ReadonlySet<ServiceState> = new Set(['starting', 'swapping', 'stopping'])
+
 /** `http://localhost:5173`, or the address of a socket that has no URL. */
 export const formatSocket = ({ url, address }: SocketStatus): string =>
   url ? url.replace(/\/$/, '') : address
@@ -59,10 +62,11 @@ export function formatStatus(
 export function formatOutcome(service: ServiceStatus, paint: Paint): string {
   const { name, state, generation, reason, lastSwap } = service
   const failed = state === 'failed' || state === 'conflict'
-  const mark = failed ? paint('red', '✗') : paint('green', '✓')
+  const { symbol, colour } = STATE_LOOKS[state]
+  const mark = failed || PASSING.has(state) ? paint(colour, symbol) : paint('green', '✓')
   const parts = [`${name} ${state}`]
   if (generation > 0) parts.push(`generation ${generation}`)
-  if (lastSwap && lastSwap.to === generation) {
+  if (state === 'ready' && lastSwap && lastSwap.to === generation) {
     parts.push(lastSwap.cause, formatDuration(lastSwap.ms), `${lastSwap.cut} cut`)
   } else if (failed || generation > 0) {
     parts.push(reason.message)

@@ -1,11 +1,12 @@
 import { Box, Text } from 'ink'
 import type { Paint } from '../print/paint.ts'
 import { pad } from '../print/width.ts'
+import type { KeyState } from './keys.ts'
 import { LogPane } from './log-pane.tsx'
 import type { ProjectStore, ProjectView } from './project-store.ts'
 import { ServicesTable } from './services-table.tsx'
 import { formatKeyLine, KEYS } from './theme.ts'
-import { type KeyState, type ScreenActions, useKeys } from './use-keys.ts'
+import { type ScreenActions, useKeys } from './use-keys.ts'
 import { useProject } from './use-project.ts'
 import { useTerminalSize } from './use-terminal-size.ts'
 

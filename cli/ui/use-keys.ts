@@ -1,6 +1,7 @@
-import { useInput } from 'ink'
-import { useState } from 'react'
+import { type Key as InkKey, useInput } from 'ink'
+import { useRef, useState } from 'react'
 import type { ServiceStatus, ServiceVerb } from '../../proxy/protocol.ts'
+import { clampSelected, INITIAL_KEYS, type Key, type KeyAction, type KeyState, press } from './keys.ts'
 
 /** What a key may do outside of the screen. */
 export interface ScreenActions {
@@ -14,56 +15,45 @@ export interface ScreenActions {
   interrupt(): void
 }
 
-export interface KeyState {
-  /** `filter`: keys are text. */
-  mode: 'normal' | 'filter' | 'help'
-  selected: number
-  filter: string
-}
-
-/** What the arrows, letters and Ctrl-C do. */
+/** What was typed, as the state of the screen and as actions. */
 export function useKeys(services: ServiceStatus[], actions: ScreenActions): KeyState {
-  const [mode, setMode] = useState<KeyState['mode']>('normal')
-  const [wanted, setSelected] = useState(0)
-  const [filter, setFilter] = useState('')
-  // A new configuration may have fewer services.
-  const selected = Math.max(0, Math.min(wanted, services.length - 1))
-
-  useInput((input, key) => {
-    if (key.ctrl && input === 'c') return actions.interrupt()
-    if (mode === 'filter') {
-      if (key.escape) setFilter('')
-      if (key.escape || key.return) return setMode('normal')
-      if (key.backspace || key.delete) return setFilter((text) => [...text].slice(0, -1).join(''))
-      if (!key.ctrl && !key.meta && !key.tab && isPrintable(input)) setFilter((text) => text + input)
-      return
+  const [state, setState] = useState(INITIAL_KEYS)
+  // Keys that were typed fast come in one read, and each must see what the one before it did.
+  const latest = useRef(state)
+  useInput((input, inkKey) => {
+    for (const key of toKeys(input, inkKey)) {
+      const [next, action] = press(latest.current, key, services.length)
+      latest.current = next
+      if (action) perform(action, services[clampSelected(next.selected, services.length)], actions)
     }
-    if (mode === 'help') return setMode('normal')
-    if (key.upArrow || input === 'k') return setSelected(Math.max(0, selected - 1))
-    if (key.downArrow || input === 'j') return setSelected(Math.min(services.length - 1, selected + 1))
-    if (key.escape) return setFilter('')
-    if (input === '/') return setMode('filter')
-    if (input === '?') return setMode('help')
-    if (input === 'd') return actions.detach()
-    if (input === 'q') return actions.quit()
-    const service = services[selected]
-    if (service) onServiceKey(input, service, actions)
+    setState(latest.current)
   })
-  return { mode, selected, filter }
+  return { ...state, selected: clampSelected(state.selected, services.length) }
 }
 
-function onServiceKey(input: string, service: ServiceStatus, actions: ScreenActions): void {
-  switch (input) {
-    case 'r':
-      return actions.verb(service, 'restart')
-    case 's':
-      return actions.verb(service, service.desired === 'down' ? 'start' : 'stop')
-    case 'z':
-      return actions.verb(service, 'sleep')
-    case 'o':
-      return actions.open(service)
-  }
+function toKeys(input: string, key: InkKey): Key[] {
+  if (key.ctrl) return input === 'c' ? [{ name: 'interrupt' }] : []
+  if (key.upArrow) return [{ name: 'up' }]
+  if (key.downArrow) return [{ name: 'down' }]
+  if (key.escape) return [{ name: 'escape' }]
+  if (key.return) return [{ name: 'return' }]
+  if (key.backspace || key.delete) return [{ name: 'backspace' }]
+  if (key.meta || key.tab) return []
+  return [...input].filter(isPrintable).map((text) => ({ name: 'character', text }))
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not get in
-const isPrintable = (input: string): boolean => input !== '' && !/[\u0000-\u001f\u007f]/.test(input)
+const isPrintable = (character: string): boolean => !/[\u0000-\u001f\u007f]/.test(character)
+
+function perform(action: KeyAction, service: ServiceStatus | undefined, actions: ScreenActions): void {
+  if (action === 'detach' || action === 'quit' || action === 'interrupt') return actions[action]()
+  if (!service) return
+  switch (action) {
+    case 'open':
+      return actions.open(service)
+    case 'stop-or-start':
+      return actions.verb(service, service.desired === 'down' ? 'start' : 'stop')
+    default:
+      return actions.verb(service, action)
+  }
+}

@@ -3,7 +3,7 @@ import type { DevsockEvent, ProjectStatus, ServiceStatus } from '../../proxy/pro
 import type { StreamItem } from '../events.ts'
 import { type Io, printJson, printLine } from '../io.ts'
 import { formatLogLine, labelWidth } from '../print/log.ts'
-import { formatOutcome } from '../print/service.ts'
+import { formatOutcome, PASSING } from '../print/service.ts'
 import type { Session } from './session.ts'
 
 /** Prints until the session is over. */
@@ -16,9 +16,6 @@ export async function followPlainly(session: Session, project: ProjectStatus, io
 export async function followAsJson(session: Session, io: Io): Promise<void> {
   for await (const item of session.items(true)) if (item.type !== 'lost') printJson(io.stdout, item)
 }
-
-/** Ways through which a service only passes; the state that follows says more. */
-const PASSING = new Set(['starting', 'swapping', 'stopping'])
 
 export class PlainPrinter {
   readonly #io: Io
@@ -49,7 +46,12 @@ export class PlainPrinter {
       case 'swap': {
         const service = this.#services.get(item.service)
         return service
-          ? [formatOutcome({ ...service, generation: item.receipt.to, lastSwap: item.receipt }, paint)]
+          ? [
+              formatOutcome(
+                { ...service, state: 'ready', generation: item.receipt.to, lastSwap: item.receipt },
+                paint,
+              ),
+            ]
           : []
       }
       case 'project':

@@ -106,6 +106,9 @@ test('the receipt of a swap is one line', () => {
     cut: 0,
   } as const
   const api = service('api', { state: 'ready', generation: 2, lastSwap: receipt })
+  const stopped = { ...api, state: 'stopped' } as const
+  expect(formatOutcome(stopped, plain)).toBe('✓ api stopped · generation 2 · nothing has asked yet')
+  expect(formatOutcome({ ...api, state: 'swapping' }, plain)).toMatch(/^◑ api swapping/)
   expect(formatOutcome(api, plain)).toBe('✓ api ready · generation 2 · src/api.js · 48 ms · 0 cut')
 })
 

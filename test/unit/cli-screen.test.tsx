@@ -98,6 +98,13 @@ describe('keys', () => {
     await expect.poll(lines).toContainEqual(expect.stringContaining('› web'))
   })
 
+  test('keys that come in one read count one after the other', async () => {
+    const { did, press, lines } = show()
+    await expect.poll(lines).toContainEqual(expect.stringContaining('› web'))
+    press('?xjr')
+    await expect.poll(() => did).toEqual(['restart api'])
+  })
+
   test('s starts what was stopped', async () => {
     const { did, press, lines } = show([service('web', { state: 'stopped', desired: 'down' })])
     await expect.poll(lines).toContainEqual(expect.stringContaining('› web'))
