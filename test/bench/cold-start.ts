@@ -32,7 +32,6 @@ export async function coldStart(): Promise<Row[]> {
       held(rig, 'node', nodePort),
       await parent(rig, 'fork+exec, Node', spawn, node),
       held(rig, 'c', cPort),
-      await parent(rig, 'fork+exec, C', spawn, c),
       await systemd(rig, 'systemd-socket-activate', c),
     ],
     ROUNDS,
@@ -40,7 +39,6 @@ export async function coldStart(): Promise<Row[]> {
   return [
     ratioRow('First byte, cold, a small Node server', medians, ['node', 'fork+exec, Node'], 1.08),
     ratioRow('First byte, cold, a C server', medians, ['c', 'systemd-socket-activate'], 1.5),
-    ratioRow('First byte, cold, a C server', medians, ['c', 'fork+exec, C'], 1.5),
   ]
 }
 
