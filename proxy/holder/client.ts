@@ -200,8 +200,9 @@ export class Holder implements Disposable {
     return this.#ask('adopt', args, nothing, notify ? [notify] : [])
   }
 
+  /** Idempotent: what is not held, or not any more, is dropped already. */
   drop(name: string): Promise<void> {
-    return this.#ask('drop', [name], nothing)
+    return expected(this.#ask('drop', [name], nothing).catch(absentIsFine))
   }
 
   /** Ends every generation and releases everything. The holder ends when this process has. */
@@ -331,6 +332,10 @@ function asHolderError(error: unknown): HolderError {
     return new HolderError(String(error.code), String(error.syscall), error.message)
   }
   throw error
+}
+
+function absentIsFine(error: unknown): void {
+  if (!(error instanceof HolderError && error.code === 'ENOENT')) throw error
 }
 
 function goneIsNull(error: unknown): null {

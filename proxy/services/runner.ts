@@ -141,7 +141,7 @@ export class Runner implements Disposable {
       const tell = (happening: Happening): void => {
         if (!controller.signal.aborted) this.tell(happening)
       }
-      begin(activity, {
+      void begin(activity, {
         context: this.#context,
         unit: this.unit,
         state: () => this.#state,

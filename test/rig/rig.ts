@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:f
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { StatusDocument } from '../../proxy/protocol.ts'
+import type { ServiceState, ServiceStatus, StatusDocument } from '../../proxy/protocol.ts'
 import { Command, type Finished } from './command.ts'
 import { scrubbed } from './environment.ts'
 import { type EventuallyOptions, eventually } from './eventually.ts'
@@ -115,13 +115,22 @@ export class Rig implements AsyncDisposable {
 
   /** `devsock up -d`, which has to succeed. */
   async up(...args: string[]): Promise<Finished> {
-    const finished = await this.devsock('up', '-d', ...args)
-    if (finished.code !== 0) {
-      throw new Error(
-        `up -d exited with ${finished.code}\n${finished.stdout}${finished.stderr}${await this.dump()}`,
-      )
-    }
-    return finished
+    return this.succeed('up', '-d', ...args)
+  }
+
+  /** As `devsock()`; an exit code other than 0 fails the test. */
+  async succeed(...args: string[]): Promise<Finished> {
+    const finished = await this.devsock(...args)
+    if (finished.code === 0) return finished
+    const { code, stdout, stderr } = finished
+    throw new Error(`${args.join(' ')} exited with ${code}\n${stdout}${stderr}${await this.dump()}`)
+  }
+
+  /** Writes the project's configuration, named shop, as editors do: in one step. */
+  async configure(services: Record<string, object | string>): Promise<void> {
+    const path = join(this.dir, 'devsock.config.json')
+    await this.write({ '.devsock.config.json': { name: 'shop', services } })
+    await rename(join(this.dir, '.devsock.config.json'), path)
   }
 
   request(port: number, path?: string, options?: RequestOptions): Promise<Response> {
@@ -169,13 +178,22 @@ export class Rig implements AsyncDisposable {
   }
 
   /** One service's status; throws while it is not there. */
-  async service(name: string): Promise<StatusDocument['projects'][number]['services'][number]> {
+  async service(name: string): Promise<ServiceStatus> {
     const { projects } = await this.status()
     const services = projects.flatMap((project) => project.services)
     const found = services.find((service) => service.name === name || service.id === name)
     if (!found)
       throw new Error(`no service ${name} among ${services.map(({ id }) => id).join(', ') || 'none'}`)
     return found
+  }
+
+  /** Waits until a service is in that state; its status then. */
+  until(name: string, state: ServiceState): Promise<ServiceStatus> {
+    const reached = async () => {
+      const service = await this.service(name)
+      return service.state === state ? service : null
+    }
+    return this.eventually(reached, { what: `${name} ${state}` })
   }
 
   async daemonPid(): Promise<number> {

@@ -8,16 +8,40 @@ import { awaitReady } from './readiness.ts'
 import { arm, spawn } from './spawn.ts'
 import { pause, type Task } from './task.ts'
 
-/** Begins an activity. It ends with `task.signal`, and reports by `task.tell`. */
-export function begin(activity: Activity, task: Task): void {
-  const done = run(activity, task)
-  done?.catch((error: unknown) => {
-    if (task.signal.aborted) return
-    task.context.log.error({ service: task.unit.id, activity, error }, 'an activity failed')
-  })
+/** Milliseconds before an activity that could not be done is begun again: the first time, and at most. */
+const FIRST_AGAIN_MS = 200
+const MOST_AGAIN_MS = 5_000
+
+/**
+ * Begins an activity. It ends with `task.signal`, and reports by `task.tell`. What it needs may be missing just
+ * now (no descriptor is free, /proc cannot be read): then it is begun again for as long as the state calls for it,
+ * because nothing else would bring the service out of that state.
+ */
+export async function begin(activity: Activity, task: Task): Promise<void> {
+  const { context, unit, signal } = task
+  for (let again = FIRST_AGAIN_MS; !signal.aborted; again = Math.min(again * 2, MOST_AGAIN_MS)) {
+    try {
+      return await run(activity, task)
+    } catch (error) {
+      if (signal.aborted) return
+      context.log.error({ service: unit.id, activity, error: String(error) }, 'an activity failed')
+      if (again === FIRST_AGAIN_MS) {
+        const message = `${activity.kind}: ${error instanceof Error ? error.message : error}; tried again`
+        context.publish({
+          type: 'notice',
+          level: 'error',
+          project: unit.project,
+          service: unit.name,
+          message,
+        })
+      }
+    }
+    // Rejects when the state calls for something else: then that is under way.
+    await pause(again, task).catch(() => undefined)
+  }
 }
 
-function run(activity: Activity, task: Task): Promise<void> | undefined {
+function run(activity: Activity, task: Task): Promise<void> {
   switch (activity.kind) {
     case 'bind':
       return bind(task)
