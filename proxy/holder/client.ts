@@ -147,7 +147,7 @@ export class Holder implements Disposable {
     return this.#ask('watch', [name, String(index)], nothing)
   }
 
-  /** How many processes it reached; null when nothing of the generation is left. */
+  /** How many processes it reached; null when nothing of the generation is left, or ever was. */
   signal(id: string, signal: NodeJS.Signals | number, scope: Scope): Promise<number | null> {
     const number = typeof signal === 'number' ? signal : constants.signals[signal]
     const count = this.#ask('signal', [id, String(number), scope], ({ fields }) => decimal(fields[0] ?? ''))
@@ -159,8 +159,9 @@ export class Holder implements Disposable {
     return this.#ask('strays', [id], ({ fields }) => fields.map(decimal).filter((pid) => pid !== null))
   }
 
+  /** Idempotent, as `drop`. EBUSY while anything of it is left. */
   forget(id: string): Promise<void> {
-    return this.#ask('forget', [id], nothing)
+    return expected(this.#ask('forget', [id], nothing).catch(absentIsFine))
   }
 
   /** Passes on what waits in a slot that nobody serves, to the steered one; how many. */
@@ -339,6 +340,6 @@ function absentIsFine(error: unknown): void {
 }
 
 function goneIsNull(error: unknown): null {
-  if (error instanceof HolderError && error.code === 'ESRCH') return null
+  if (error instanceof HolderError && (error.code === 'ESRCH' || error.code === 'ENOENT')) return null
   throw error
 }
