@@ -3,6 +3,7 @@ import { type Failure, fail, type Result, type UpReply, type UpRequest } from '.
 import { ask } from '../ask.ts'
 import type { Client } from '../client.ts'
 import { type Io, printLine } from '../io.ts'
+import { ensureDaemon } from '../launch.ts'
 import { formatFailure, formatOwner } from '../print/failure.ts'
 
 const GRACE_MS = 5_000
@@ -28,6 +29,11 @@ export async function bringUp(
     const ports = conflictingPorts(reply.failure)
     const repeated = ports.some((port) => freed.has(port))
     const choice = kill && !repeated ? 'k' : io.interactive ? await askWhatToDo(reply.failure, io) : null
+    if (choice !== null && choice !== 'q') {
+      // A daemon with nothing up leaves while somebody thinks about the answer.
+      const awake = await ensureDaemon(io)
+      if (!awake.ok) return awake
+    }
     if (choice === 'k') {
       const result = await freeAll(client, ports)
       if (!result.ok && !io.interactive) return result

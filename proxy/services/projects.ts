@@ -8,7 +8,7 @@ import { fail, ok, type ProjectStatus, type Result, type UpReply, type UpRequest
 import { Census } from './census.ts'
 import type { Context } from './context.ts'
 import type { Member } from './member.ts'
-import { parseGenerationId } from './names.ts'
+import { DASHBOARD_SOCKET, parseGenerationId } from './names.ts'
 import { type Folders, Project, type SavedProject } from './project.ts'
 
 /** A leased project whose `up` never connected, or did not come back after a restart of the daemon. */
@@ -156,7 +156,8 @@ export class Projects {
           [...stopped].filter((name) => isStuck(project, name)),
           true,
         )
-      else await this.#down(project.id, true)
+      // The caller may want the port freed and ask again: the daemon stays until it is unused.
+      else await this.#takeDown(project, true)
       return { ok: false, failure: obstacle }
     }
     await Promise.all([...project.members.values()].map((member) => member.watching()))
@@ -177,16 +178,21 @@ export class Projects {
   async #down(id: string, force: boolean): Promise<Result<DownReceipt>> {
     const project = this.#projects.get(id)
     if (!project) return fail('unknown-project', `${id} is not up`, 'see what is: devsock status --all')
+    const receipt = await this.#takeDown(project, force)
+    if (this.#projects.size === 0) this.#onEmpty()
+    return ok(receipt)
+  }
+
+  async #takeDown(project: Project, force: boolean): Promise<DownReceipt> {
     const began = this.#context.now()
     const members = [...project.members.values()]
     const ports = members.reduce((sum, { unit }) => sum + unit.service.sockets.length, 0)
     await project.stop([], force)
     await project[Symbol.asyncDispose]()
     project.forget()
-    this.#projects.delete(id)
-    this.#context.publish({ type: 'project-gone', project: id })
-    if (this.#projects.size === 0) this.#onEmpty()
-    return ok({ services: members.length, ports, ms: this.#context.now() - began })
+    this.#projects.delete(project.id)
+    this.#context.publish({ type: 'project-gone', project: project.id })
+    return { services: members.length, ports, ms: this.#context.now() - began }
   }
 
   #awaitLease(project: Project): void {
@@ -221,7 +227,7 @@ export class Projects {
 
   /** What the holder has and no project knows: of a project whose state file was lost. */
   async #dropUnknown(list: HolderList): Promise<void> {
-    const sockets = new Set<string>()
+    const sockets = new Set([DASHBOARD_SOCKET])
     const services = new Set<string>()
     for (const project of this.#projects.values()) {
       for (const { unit } of project.members.values()) {

@@ -165,10 +165,16 @@ export class Rig implements AsyncDisposable {
     return eventually(attempt, { dump: () => this.dump(), ...options })
   }
 
+  /** A request of the control API. */
+  api(method: string, path: string, body?: object): Promise<Response> {
+    const socketPath = join(this.runtimeDir, 'control.sock')
+    return request(0, path, { socketPath, method, body: body && JSON.stringify(body) })
+  }
+
   /** GET /v1/status on the control socket; `daemon` is null where no daemon listens. */
   async status(): Promise<StatusDocument> {
     try {
-      const response = await request(0, '/v1/status', { socketPath: join(this.runtimeDir, 'control.sock') })
+      const response = await this.api('GET', '/v1/status')
       return response.json() as StatusDocument
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : null
