@@ -92,6 +92,9 @@ export interface Connection {
   /** Milliseconds since the last data went each way; null without TCP_INFO. */
   lastSentMs: number | null
   lastReceivedMs: number | null
+  /** Segments with data in them that went each way; null without TCP_INFO, 0 before Linux 4.6. */
+  segmentsSent: number | null
+  segmentsReceived: number | null
 }
 
 /** A wait for a descriptor; close() ends it early. */

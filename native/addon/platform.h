@@ -45,6 +45,8 @@ struct ConnectionRow {
   uint32_t send_queue;
   bool has_info;
   uint32_t last_sent_ms;
+  uint32_t segments_sent;  // with data
+  uint32_t segments_received;
   uint32_t last_received_ms;
 };
 

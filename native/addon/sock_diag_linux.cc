@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "platform.h"
@@ -111,6 +112,20 @@ int unix_queue_depth(int fd) {
   return error ? -1 : depth;
 }
 
+// Of struct tcp_info what glibc's header stops short of (include/uapi/linux/tcp.h, since Linux 4.6); that header
+// and netinet/tcp.h cannot both be included.
+struct DataSegments {
+  uint32_t in;
+  uint32_t out;
+};
+struct LaterInfo {
+  tcp_info known;
+  uint64_t pacing_rate, max_pacing_rate, bytes_acked, bytes_received;
+  uint32_t segments_out, segments_in, not_sent_bytes, least_rtt;
+  DataSegments segments;
+};
+static_assert(offsetof(LaterInfo, segments) == 152, "struct tcp_info is another");
+
 int list_connections(uint32_t states, uint16_t local_port, std::vector<ConnectionRow>& rows) {
   for (const uint8_t family : {uint8_t{AF_INET}, uint8_t{AF_INET6}}) {
     inet_diag_req_v2 request{};
@@ -139,6 +154,11 @@ int list_connections(uint32_t states, uint16_t local_port, std::vector<Connectio
         row.has_info = true;
         row.last_sent_ms = info.tcpi_last_data_sent;
         row.last_received_ms = info.tcpi_last_data_recv;
+        DataSegments segments{};
+        if (length < offsetof(LaterInfo, segments) + sizeof segments) return;
+        std::memcpy(&segments, static_cast<const char*>(data) + offsetof(LaterInfo, segments), sizeof segments);
+        row.segments_received = segments.in;
+        row.segments_sent = segments.out;
       });
       rows.push_back(row);
     });

@@ -187,6 +187,8 @@ Napi::Value connections(const Napi::CallbackInfo& info) {
     object.Set("receiveQueue", row.receive_queue);
     object.Set("sendQueue", row.send_queue);
     object.Set("lastSentMs", or_null(env, row.has_info, row.last_sent_ms));
+    object.Set("segmentsSent", or_null(env, row.has_info, row.segments_sent));
+    object.Set("segmentsReceived", or_null(env, row.has_info, row.segments_received));
     object.Set("lastReceivedMs", or_null(env, row.has_info, row.last_received_ms));
     array.Set(i, object);
   }

@@ -41,14 +41,15 @@ export function heldByGroup(rows: Connection[], group: number): Connection[] {
 
 /**
  * Whether a server is in the middle of something on this connection, as far as the kernel can tell: bytes wait
- * in either direction, or it has read since it last wrote. (A connection that was only opened is not busy:
+ * in either direction, or it has read since it last wrote. (A connection on which nothing ever came is not busy:
  * its client has asked nothing yet.)
  */
 export function isBusy(connection: Connection): boolean {
   const { state, receiveQueue, sendQueue, lastSentMs, lastReceivedMs } = connection
   if (receiveQueue > 0 || sendQueue > 0) return true
   if (state !== 'established' && state !== 'close-wait') return false
-  if (lastSentMs === null || lastReceivedMs === null) return true
+  if (connection.segmentsReceived === 0) return false
+  if (connection.segmentsSent === 0 || lastSentMs === null || lastReceivedMs === null) return true
   // The kernel counts in ticks: a request and an answer within one look alike, and only time tells.
   return lastReceivedMs < lastSentMs || (lastReceivedMs === lastSentMs && lastSentMs < AMBIGUOUS_MS)
 }
