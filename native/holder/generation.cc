@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,16 +25,30 @@ constexpr auto kKillAgain = 20ms;
 constexpr auto kKillDeadline = 5s;
 
 /// What only the holder may say to a child; NODE_CHANNEL_FD names a descriptor that the child has not.
-constexpr std::array<std::string_view, 6> kReserved = {"LISTEN_PID=",    "LISTEN_FDS=",         "LISTEN_FDNAMES=",
-                                                       "NOTIFY_SOCKET=", "DEVSOCK_INVOCATION=", "NODE_CHANNEL_FD="};
+constexpr std::array<std::string_view, 7> kReserved = {"LISTEN_PID=",    "LISTEN_FDS=",         "LISTEN_FDNAMES=",
+                                                       "NOTIFY_SOCKET=", "DEVSOCK_INVOCATION=", "NODE_CHANNEL_FD=",
+                                                       "DEVSOCK_SLOTS="};
 
-std::vector<std::string> environment_of(const Spec& spec, const std::string& notify_path) {
+/// The inode of each slot: by it a program below wrappers knows whether a descriptor that it finds is the slot.
+std::string inodes_of(const std::vector<int>& slots) {
+  std::string inodes;
+  for (const int fd : slots) {
+    struct stat info{};
+    ::fstat(fd, &info);
+    inodes += (inodes.empty() ? "" : ",") + std::to_string(info.st_ino);
+  }
+  return inodes;
+}
+
+std::vector<std::string> environment_of(const Spec& spec, const std::vector<int>& slots,
+                                        const std::string& notify_path) {
   std::vector<std::string> env = {"DEVSOCK_INVOCATION=" + spec.invocation, "NOTIFY_SOCKET=" + notify_path};
   if (!spec.slots.empty()) {
     std::string names;
     for (const SpecSlot& slot : spec.slots) names += (names.empty() ? "" : ":") + slot.fd_name;
     env.push_back("LISTEN_FDS=" + std::to_string(spec.slots.size()));
     env.push_back("LISTEN_FDNAMES=" + names);
+    env.push_back("DEVSOCK_SLOTS=" + inodes_of(slots));
   }
   for (const std::string& each : spec.env) {
     const auto names_it = [&](std::string_view name) { return each.starts_with(name); };
@@ -118,6 +133,18 @@ const Generation* Generations::find(const std::string& id) const {
   return found == all_.end() ? nullptr : found->second.get();
 }
 
+const Generation* Generations::owner(pid_t pid) const {
+  const auto process = read_process(pid);
+  if (!process || !process->alive()) return nullptr;
+  for (const auto& [id, generation] : all_) {
+    if (process->group == generation->pid && in_group(*process, *generation)) return generation.get();
+  }
+  for (const auto& [id, generation] : all_) {
+    if (is_stray(*process, *generation)) return generation.get();
+  }
+  return nullptr;
+}
+
 Result<const Generation*> Generations::spawn(const Spec& spec, std::vector<int> slots) {
   if (const Generation* known = find(spec.id)) return known;
   auto log = open_log(spec.log);
@@ -125,7 +152,7 @@ Result<const Generation*> Generations::spawn(const Spec& spec, std::vector<int> 
   auto notify = NotifySocket::bind(notify_folder_);
   if (!notify) return notify.error();
   auto child = launch({.args = spec.args,
-                       .env = environment_of(spec, notify->path()),
+                       .env = environment_of(spec, slots, notify->path()),
                        .cwd = spec.cwd,
                        .log = log->get(),
                        .fds = std::move(slots),
@@ -141,6 +168,7 @@ Result<const Generation*> Generations::spawn(const Spec& spec, std::vector<int> 
   generation->invocation = spec.invocation;
   generation->pid = child->pid;
   generation->start = child->start;
+  generation->slots = spec.slots;
   generation->notify = std::move(*notify);
   Generation* entered = generation.get();
   if (auto error = enter(std::move(generation))) {

@@ -34,6 +34,8 @@ struct Generation {
   std::optional<int> code;
   std::optional<int> signal;
   bool ready = false;
+  /// What it was started with: fd 3, 4 … in this order; and what its programs may claim.
+  std::vector<SpecSlot> slots;
   /// Once the leader has exited: members of its group, and strays, that go on.
   size_t left = 0;
   NotifySocket notify;
@@ -92,6 +94,8 @@ class Generations {
   void kill_all(std::function<void()> done);
 
   [[nodiscard]] const Generation* find(const std::string& id) const;
+  /// Whose process that is: by its group, or where it left that, by its environment; nullptr when it is nobody's.
+  [[nodiscard]] const Generation* owner(pid_t pid) const;
   [[nodiscard]] const std::map<std::string, std::unique_ptr<Generation>>& all() const { return all_; }
 
  private:

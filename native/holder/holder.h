@@ -70,6 +70,7 @@ class Holder {
   Result<Reply> forget(Call call);
   Result<Reply> relay(Call call);
   Result<Reply> fetch(Call call);
+  Result<Reply> claim(Call call);
   Result<Reply> store(Call call);
   Result<Reply> adopt(Call call);
   Result<Reply> drop(Call call);

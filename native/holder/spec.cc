@@ -30,21 +30,6 @@ std::optional<rlimit> parse_limit(std::string_view text) {
   return rlimit{*soft, *hard};
 }
 
-std::optional<SpecSlot> parse_slot(std::string_view text) {
-  const size_t first = text.find(' ');
-  if (first == std::string_view::npos) return std::nullopt;
-  const size_t second = text.find(' ', first + 1);
-  if (second == std::string_view::npos) return std::nullopt;
-  const auto index = parse_number<uint32_t>(text.substr(0, first));
-  const std::string_view fd_name = text.substr(first + 1, second - first - 1);
-  const std::string_view socket = text.substr(second + 1);
-  // LISTEN_FDNAMES separates names by colons (sd_listen_fds_with_names(3)).
-  if (!index || fd_name.empty() || socket.empty() || fd_name.find(':') != std::string_view::npos) {
-    return std::nullopt;
-  }
-  return SpecSlot{*index, std::string(fd_name), std::string(socket)};
-}
-
 /// What is wrong with one field; empty when nothing is.
 std::string take_field(Spec& spec, std::string_view tag, std::string_view value) {
   if (tag == "id") {
@@ -79,6 +64,25 @@ std::string take_field(Spec& spec, std::string_view tag, std::string_view value)
 }
 
 }  // namespace
+
+std::optional<SpecSlot> parse_slot(std::string_view text) {
+  const size_t first = text.find(' ');
+  if (first == std::string_view::npos) return std::nullopt;
+  const size_t second = text.find(' ', first + 1);
+  if (second == std::string_view::npos) return std::nullopt;
+  const auto index = parse_number<uint32_t>(text.substr(0, first));
+  const std::string_view fd_name = text.substr(first + 1, second - first - 1);
+  const std::string_view socket = text.substr(second + 1);
+  // LISTEN_FDNAMES separates names by colons (sd_listen_fds_with_names(3)).
+  if (!index || fd_name.empty() || socket.empty() || fd_name.find(':') != std::string_view::npos) {
+    return std::nullopt;
+  }
+  return SpecSlot{*index, std::string(fd_name), std::string(socket)};
+}
+
+std::string print(const SpecSlot& slot) {
+  return std::to_string(slot.index) + ' ' + slot.fd_name + ' ' + slot.socket;
+}
 
 Result<Spec> parse_spec(std::string_view bytes) {
   Spec spec;

@@ -37,6 +37,10 @@ struct Spec {
   std::vector<SpecSlot> slots;
 };
 
+/// `INDEX FDNAME NAME`, as in a spec; takes any bytes.
+std::optional<SpecSlot> parse_slot(std::string_view text);
+std::string print(const SpecSlot& slot);
+
 /// Takes any bytes.
 Result<Spec> parse_spec(std::string_view bytes);
 

@@ -96,8 +96,9 @@ const std::map<std::string, Holder::Verb>& Holder::verbs() {
       {"watch", {2, 2, 0, false, &Holder::watch}},   {"signal", {3, 3, 0, false, &Holder::signal}},
       {"strays", {1, 1, 0, false, &Holder::strays}}, {"forget", {1, 1, 0, false, &Holder::forget}},
       {"relay", {2, 2, 0, false, &Holder::relay}},   {"fetch", {1, 1, 0, true, &Holder::fetch}},
-      {"store", {5, 7, -1, false, &Holder::store}},  {"adopt", {5, 5, 1, false, &Holder::adopt}},
-      {"drop", {1, 1, 0, false, &Holder::drop}},
+      {"claim", {1, 1, 0, true, &Holder::claim}},    {"drop", {1, 1, 0, false, &Holder::drop}},
+      {"store", {5, 7, -1, false, &Holder::store}},
+      {"adopt", {5, 5 + kMaxDescriptors, 1, false, &Holder::adopt}},
   };
   return table;
 }
@@ -279,6 +280,19 @@ Result<Reply> Holder::fetch(Call call) {
   return Reply{describe(socket->record()), socket->listeners()};
 }
 
+/// A program may have what its own generation was started with, and nothing else.
+Result<Reply> Holder::claim(Call call) {
+  const pid_t pid = call.peer.who().pid;
+  const Generation* generation = generations_.owner(pid);
+  if (generation == nullptr) return Error{ESRCH, "claim", "process " + std::to_string(pid) + " is of no generation"};
+  const auto place = parse_number<uint32_t>(call.args[0]);
+  if (!place || *place >= generation->slots.size()) return malformed(generation->id + " has no such slot");
+  const SpecSlot& slot = generation->slots[*place];
+  auto socket = find_slot(slot.socket, std::to_string(slot.index));
+  if (!socket) return socket.error();
+  return Reply{{slot.socket}, {(*socket)->slot(slot.index).listener.get()}};
+}
+
 Result<Reply> Holder::store(Call call) {
   const Arguments& args = call.args;
   SocketRecord record{.name = args[0], .address = args[1], .order = {}};
@@ -306,7 +320,7 @@ Result<Reply> Holder::adopt(Call call) {
   const std::string& ready = call.args[4];
   if (auto error = check_name(call.args[0])) return *error;
   if (!pid || *pid < 2 || !start || call.args[3].size() != 32 || (ready != "0" && ready != "1")) {
-    return malformed("adopt ID PID START INVOCATION 0|1");
+    return malformed("adopt ID PID START INVOCATION 0|1 [SLOT…]");
   }
   Generation generation;
   generation.id = call.args[0];
@@ -314,6 +328,11 @@ Result<Reply> Holder::adopt(Call call) {
   generation.start = *start;
   generation.invocation = call.args[3];
   generation.ready = ready == "1";
+  for (size_t at = 5; at < call.args.size(); at++) {
+    const auto slot = parse_slot(call.args[at]);
+    if (!slot) return malformed("adopt: a slot is INDEX FDNAME NAME");
+    generation.slots.push_back(*slot);
+  }
   if (auto error = generations_.adopt(std::move(generation), std::move(call.fds[0]))) return *error;
   return Reply{};
 }
@@ -327,10 +346,20 @@ Result<Reply> Holder::drop(Call call) {
 }
 
 void Holder::list_generation(Peer& peer, const std::string& seq, const Generation& generation) {
-  peer.send({seq, "item", "generation", generation.id, std::to_string(generation.pid), std::to_string(generation.start),
-             print(generation.phase), text_of(generation.code), text_of(generation.signal),
-             generation.ready ? "1" : "0", std::to_string(generation.left), generation.invocation},
-            {generation.notify.fd()});
+  std::vector<std::string> fields = {seq,
+                                     "item",
+                                     "generation",
+                                     generation.id,
+                                     std::to_string(generation.pid),
+                                     std::to_string(generation.start),
+                                     print(generation.phase),
+                                     text_of(generation.code),
+                                     text_of(generation.signal),
+                                     generation.ready ? "1" : "0",
+                                     std::to_string(generation.left),
+                                     generation.invocation};
+  for (const SpecSlot& slot : generation.slots) fields.push_back(print(slot));
+  peer.send(fields, {generation.notify.fd()});
 }
 
 /// One item at a time, as the peer takes them: each with its state at that moment. What goes in the meantime is

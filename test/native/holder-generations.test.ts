@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { memoryFile, sendDatagram } from '../../native/index.ts'
 import { eventually } from '../rig/eventually.ts'
 import { signal } from '../rig/processes.ts'
-import { answering, fetchFrom, type HolderPeer, invocationOf, open, TestHolder } from './holder-rig.ts'
+import { answering, fetchFrom, type HolderPeer, open, TestHolder } from './holder-rig.ts'
 
 const python = (code: string, ...args: string[]): string[] => ['python3', '-c', code, ...args]
 
@@ -121,7 +121,7 @@ test('exit codes and signals are reported, and listed until they are forgotten',
     expect((await daemon.event('exited', id)).args).toEqual([id, code, number, '0'])
     await daemon.event('gone', id)
     const [item] = await daemon.list('generation')
-    expect(item?.fields).toEqual([id, ...fields, 'gone', code, number, '0', '0', invocationOf(id)])
+    expect(item?.fields).toEqual([id, ...fields, 'gone', code, number, '0', '0', holder.invocation(id)])
     expect(await daemon.refusal('signal', [id, 9, 'all'])).toBe('ESRCH')
     await daemon.do('forget', [id])
     expect(await daemon.list('generation')).toEqual([])
@@ -212,7 +212,7 @@ test('a leader that forks away is gone only when its children are; its number st
     '',
     '0',
     '2',
-    invocationOf('x#1'),
+    holder.invocation('x#1'),
   ])
   expect((await daemon.do('signal', ['x#1', 15, 'leader'])).fields).toEqual(['0'])
   expect((await daemon.do('signal', ['x#1', 15, 'group'])).fields).toEqual(['2'])

@@ -1,5 +1,6 @@
 /** A holder of one test's own, and the raw protocol to talk to it (ARCHITECTURE.md, "The holder's protocol"). */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
@@ -154,7 +155,8 @@ export class HolderProcess {
     const [command = '', ...rest] = [...wrapper, locate('devsock-holder'), ...args]
     this.child = spawn(command, rest, {
       stdio: ['ignore', 'ignore', 'pipe', ...(lockFd === undefined ? [] : [lockFd])],
-      env: scrubbed({ DEVSOCK_RUNTIME_DIR: dir, ...env }),
+      // Unlike Node, the holder frees what it had: a sanitizer build ends with 99 where it did not.
+      env: scrubbed({ DEVSOCK_RUNTIME_DIR: dir, ASAN_OPTIONS: 'detect_leaks=1:exitcode=99', ...env }),
     })
     this.child.stderr?.on('data', (data: Buffer) => {
       this.stderr += data.toString()
@@ -266,10 +268,15 @@ export class TestHolder implements AsyncDisposable {
     await this.process.ended()
   }
 
+  /** 128 bits that no other test has: a holder kills whatever carries those of its generations. */
+  invocation(id: string): string {
+    return createHash('md5').update(`${this.dir} ${id}`).digest('hex')
+  }
+
   /** A spec in a memfd, as the daemon writes it. */
   spec(
     id: string,
-    { args, slots = [], env = {}, more = [], invocation = invocationOf(id) }: SpecOptions,
+    { args, slots = [], env = {}, more = [], invocation = this.invocation(id) }: SpecOptions,
   ): Descriptor {
     const environment = { PATH: process.env.PATH ?? '', DEVSOCK_RUNTIME_DIR: this.dir, ...env }
     const fields = [
@@ -295,7 +302,8 @@ export class TestHolder implements AsyncDisposable {
     try {
       if (!this.process.hasEnded) {
         this.process.child.kill('SIGTERM')
-        await this.process.ended()
+        const code = await this.process.ended()
+        if (code !== 0) throw new Error(`the holder ended with ${code}\n${this.log()}`)
         const left = await this.processes()
         if (left.length > 0) throw new Error(`left running: ${JSON.stringify(left)}\n${this.log()}`)
         if (existsSync(this.socketPath)) throw new Error('holder.sock is left')
@@ -306,10 +314,6 @@ export class TestHolder implements AsyncDisposable {
     }
   }
 }
-
-/** 128 bits in hex, the same for the same id. */
-export const invocationOf = (id: string): string =>
-  Buffer.from(id.padEnd(16, '.')).toString('hex').slice(0, 32)
 
 /** All that a server says until it closes. */
 export async function fetchFrom(

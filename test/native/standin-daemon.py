@@ -4,6 +4,7 @@ socket, starts one server, says on stdout what it hears, and starts and refills 
 Usage: standin-daemon.py HOLDER RUNTIME LOG SERVER…   (SERVER: the command that gets the slot at fd 3)
 """
 
+import hashlib
 import os
 import socket
 import subprocess
@@ -12,7 +13,7 @@ import time
 
 HOLDER, RUNTIME, LOG = sys.argv[1:4]
 SERVER = sys.argv[4:]
-INVOCATION = "0123456789abcdef" * 2
+INVOCATION = hashlib.md5(RUNTIME.encode()).hexdigest()
 LOCK = int(os.environ["DEVSOCK_LOCK_FD"])
 
 
@@ -95,4 +96,7 @@ while True:
             for fd in fds:
                 os.close(fd)
     except (EOFError, ConnectionResetError):
+        # A process that dies closes what it last opened first: for a moment its listener still takes connections,
+        # which are reset with it.
+        os.unlink(RUNTIME + "/holder.sock")
         connection = refill(items)
