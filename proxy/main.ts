@@ -5,9 +5,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import { raiseFileLimit, setCloseOnExec } from '../native/index.ts'
-import { serveEvents } from './control/events.ts'
+import { bindDashboard, Dashboard } from './control/dashboard.ts'
+import { Token } from './control/dashboard-token.ts'
+import { EventStreams, OPEN_DOOR } from './control/events.ts'
 import { Hub } from './control/hub.ts'
 import { Pulse } from './control/pulse.ts'
+import type { Controls } from './control/routes.ts'
 import { ControlServer } from './control/server.ts'
 import type { HolderEvent } from './holder/event.ts'
 import { HolderLink } from './holder/link.ts'
@@ -75,14 +78,21 @@ onEvent = (event) => {
 }
 for (const event of early.splice(0)) onEvent(event)
 
-const control = await ControlServer.listen(join(runtimeDir, 'control.sock'), {
+const token = Token.load(join(stateDir, 'dashboard-token'))
+const page = await bindDashboard(context, process.env.DEVSOCK_DASHBOARD_PORT)
+const controls: Controls = {
   context,
   projects,
   hash: manifest.hash,
   daemon,
+  dashboardLink: () => page && `${page.url}#${token.text}`,
   stop: () => void leave('asked to'),
-})
-const events = serveEvents(control.http, hub, projects, log)
+}
+const streams = new EventStreams(hub, projects, log)
+const control = await ControlServer.listen(join(runtimeDir, 'control.sock'), controls)
+streams.serve(control.http, OPEN_DOOR)
+const pageFiles = fileURLToPath(new URL('dashboard', import.meta.url))
+const dashboard = page && new Dashboard(page, token, pageFiles, controls, streams)
 let unused = setTimeout(leaveUnused, UNUSED_MS)
 control.http.on('request', () => {
   clearTimeout(unused)
@@ -98,7 +108,7 @@ function daemon(): DaemonStatus {
     holderPid: holder.holderPid,
     version: manifest.version,
     startedAt,
-    dashboard: null,
+    dashboard: page?.url ?? null,
   }
 }
 
@@ -119,8 +129,8 @@ async function leave(why: string): Promise<void> {
     await project[Symbol.asyncDispose]()
     project.forget()
   }
-  for (const client of events.clients) client.close(1001, 'devsock is stopping')
-  await control[Symbol.asyncDispose]()
+  streams[Symbol.dispose]()
+  await Promise.all([dashboard?.[Symbol.asyncDispose](), control[Symbol.asyncDispose]()])
   await holder.shutdown()
   process.exit(0)
 }

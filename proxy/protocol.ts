@@ -107,6 +107,8 @@ export interface ServiceStatus {
   crashes: number
   /** Resident bytes of the generation's whole process group, null when nothing runs. */
   memory: number | null
+  /** Percent of one core that group used lately (a second, while somebody watches); null: not known yet. */
+  cpu: number | null
   readyAt: string | null
   lastConnectionAt: string | null
   debugger: boolean
@@ -179,6 +181,14 @@ export interface UpReply {
 
 /** A verb for POST /v1/services/:project/:service/:verb */
 export type ServiceVerb = 'start' | 'stop' | 'restart' | 'sleep'
+
+/** GET /v1/dashboard (control socket only). Null where the dashboard could not be bound. */
+export interface DashboardReply {
+  v: typeof API_VERSION
+  url: string | null
+  /** With the token, for a person's eyes: whoever has it can steer every service. */
+  link: string | null
+}
 
 /** One listening socket of this machine, and every process that has it open. */
 export interface PortListing {
@@ -272,6 +282,8 @@ export const FAILURES = {
   'input-needed': { exit: EXIT.usage, status: 400 },
   timeout: { exit: EXIT.timeout, status: 504 },
   interrupted: { exit: EXIT.interrupted, status: 499 },
+  unauthorized: { exit: EXIT.failed, status: 401 },
+  forbidden: { exit: EXIT.failed, status: 403 },
   internal: { exit: EXIT.failed, status: 500 },
 } as const satisfies Record<string, { exit: ExitCode; status: number }>
 

@@ -18,6 +18,8 @@ export interface Controls {
   readonly projects: Projects
   readonly hash: string
   daemon(): DaemonStatus
+  /** The dashboard's URL with its token; null where there is no dashboard. */
+  dashboardLink(): string | null
   /** Ends the daemon, and the holder with all it has. */
   stop(): void
 }
@@ -38,6 +40,8 @@ export interface Route {
   method: string
   /** `/v1/services/:project/:service/logs` */
   path: string
+  /** On the control socket alone: what names a command to run, shows an environment, or ends the daemon. */
+  local?: true
   handle: Handler
 }
 
@@ -52,22 +56,29 @@ export const routes: Route[] = [
     path: '/v1/status',
     handle: async ({ daemon, projects }) => ok({ daemon: daemon(), projects: projects.statuses() }),
   },
-  { method: 'POST', path: '/v1/projects', handle: up },
+  { method: 'POST', path: '/v1/projects', local: true, handle: up },
   { method: 'DELETE', path: '/v1/projects/:id', handle: down },
-  { method: 'GET', path: '/v1/projects/:id/env', handle: variables },
-  { method: 'POST', path: '/v1/check', handle: check },
+  { method: 'GET', path: '/v1/projects/:id/env', local: true, handle: variables },
+  { method: 'POST', path: '/v1/check', local: true, handle: check },
   { method: 'POST', path: '/v1/services/:project/:service/start', handle: verb('start') },
   { method: 'POST', path: '/v1/services/:project/:service/stop', handle: verb('stop') },
   { method: 'POST', path: '/v1/services/:project/:service/restart', handle: verb('restart') },
   { method: 'POST', path: '/v1/services/:project/:service/sleep', handle: verb('sleep') },
   { method: 'POST', path: '/v1/services/:project/:service/wait', handle: wait },
   { method: 'GET', path: '/v1/services/:project/:service/logs', handle: logs },
+  {
+    method: 'GET',
+    path: '/v1/dashboard',
+    local: true,
+    handle: async ({ daemon, dashboardLink }) => ok({ url: daemon().dashboard, link: dashboardLink() }),
+  },
   { method: 'GET', path: '/v1/ports', handle: ports },
   { method: 'GET', path: '/v1/ports/:port/plan', handle: plan },
   { method: 'POST', path: '/v1/ports/:port/free', handle: free },
   {
     method: 'POST',
     path: '/v1/daemon/stop',
+    local: true,
     handle: async ({ stop }) => {
       stop()
       return ok({})

@@ -15,7 +15,7 @@ const AT_PAGESZ = 6n
 export class Census {
   readonly #context: Context
   readonly #established = new Map<number, number>()
-  #pages: Map<number, number> | null = null
+  #usage: Map<number, Usage> | null = null
 
   constructor(context: Context) {
     this.#context = context
@@ -26,7 +26,7 @@ export class Census {
 
   measure(unit: Unit, service: Service): Measured {
     const { front } = service
-    const owners = front.kind === 'conflict' ? front.owners : []
+    const taken = front.kind === 'conflict' ? front.taken : []
     const sockets = unit.eachSocket((name, socket): SocketStatus => {
       const port = unit.port(socket)
       const slot = bound(service) ? this.#context.holder.socket(name)?.slots[service.steered] : undefined
@@ -37,21 +37,34 @@ export class Census {
         url: unit.url(socket),
         queued: slot === undefined ? 0 : queueDepth(slot),
         open: port === null || !bound(service) ? 0 : (this.#established.get(port) ?? 0),
-        owner: owners[0] ?? null,
+        owner: taken.find((each) => each.socket === socket.name)?.owners[0] ?? null,
       }
     })
     if (sockets.some(({ open, queued }) => open + queued > 0)) unit.lastConnectionAt = this.#context.now()
-    return { sockets, memory: this.#memory(unit), lastConnectionAt: unit.lastConnectionAt, debugger: false }
+    const { memory, cpu } = this.#measure(unit)
+    return { sockets, memory, cpu, lastConnectionAt: unit.lastConnectionAt, debugger: false }
   }
 
-  /** Resident bytes of the process groups of all living generations; null when none lives. */
-  #memory(unit: Unit): number | null {
-    if (unit.leaders.size === 0) return null
-    this.#pages ??= pagesByGroup()
+  /** Of the process groups of all living generations; null when none lives. */
+  #measure(unit: Unit): Pick<Measured, 'memory' | 'cpu'> {
+    const groups = [...unit.leaders.values()]
+    if (groups.length === 0) return { memory: null, cpu: null }
+    this.#usage ??= usageByGroup()
     let pages = 0
-    for (const leader of unit.leaders.values()) pages += this.#pages.get(leader) ?? 0
-    return pages * pageSize()
+    const times = new Map<number, number>()
+    for (const group of groups) {
+      const usage = this.#usage.get(group)
+      pages += usage?.pages ?? 0
+      times.set(group, usage?.cpuMs ?? 0)
+    }
+    return { memory: pages * pageSize(), cpu: unit.cpu.read(times, this.#context.now()) }
   }
+}
+
+/** What the processes of a group use together. */
+interface Usage {
+  pages: number
+  cpuMs: number
 }
 
 const bound = ({ front }: Service): boolean =>
@@ -62,12 +75,13 @@ function withPort(address: Unit['service']['sockets'][number]['address'], port: 
   return address.kind === 'auto' ? { kind: 'loopback', port } : { ...address, port }
 }
 
-function pagesByGroup(): Map<number, number> {
-  const pages = new Map<number, number>()
-  for (const process of allProcesses()) {
-    pages.set(process.group, (pages.get(process.group) ?? 0) + process.pages)
+function usageByGroup(): Map<number, Usage> {
+  const usage = new Map<number, Usage>()
+  for (const { group, pages, cpuMs } of allProcesses()) {
+    const sum = usage.get(group) ?? { pages: 0, cpuMs: 0 }
+    usage.set(group, { pages: sum.pages + pages, cpuMs: sum.cpuMs + cpuMs })
   }
-  return pages
+  return usage
 }
 
 function pageSize(): number {

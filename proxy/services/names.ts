@@ -4,7 +4,10 @@
  *   service     shop/api          (also the key of its armed spec)
  *   socket      shop/api/http
  *   generation  shop/api#3
+ *   dashboard   the page's own socket; without a slash it can be no service's
  */
+export const DASHBOARD_SOCKET = 'dashboard'
+
 export const serviceId = (project: string, service: string): string => `${project}/${service}`
 
 export const socketName = (service: string, socket: string): string => `${service}/${socket}`

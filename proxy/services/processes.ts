@@ -21,6 +21,8 @@ export interface Member {
   group: number
   /** Resident pages. */
   pages: number
+  /** Processor time so far, in user and kernel mode, in ms. */
+  cpuMs: number
 }
 
 /** Every process of this machine, by one walk over /proc. Processes that go meanwhile are left out. */
@@ -33,7 +35,8 @@ export function allProcesses(): Member[] {
     if (stat === null) continue
     // The name may hold spaces and parentheses: fields count from its last one.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    found.push({ pid, group: Number(fields[2]), pages: Number(fields[21]) })
+    const cpuMs = ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS
+    found.push({ pid, group: Number(fields[2]), pages: Number(fields[21]), cpuMs })
   }
   return found
 }

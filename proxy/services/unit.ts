@@ -6,6 +6,7 @@ import type { GenerationSpec } from '../holder/spec.ts'
 import { LogFile } from '../logs/log-file.ts'
 import { fail, ok, type Result, type UpRequest } from '../protocol.ts'
 import type { Barrier } from './barrier.ts'
+import { CpuMeter } from './cpu-meter.ts'
 import { generationId, serviceId, socketName } from './names.ts'
 import type { Policy } from './state.ts'
 
@@ -38,6 +39,7 @@ export class Unit {
   readonly ports: Map<string, number>
   /** Process group of each generation that lives. */
   readonly leaders = new Map<number, number>()
+  readonly cpu = new CpuMeter()
   lastConnectionAt: number | null = null
   #service: ResolvedService
   #revision = 1

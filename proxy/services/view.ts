@@ -35,6 +35,8 @@ export function currentGeneration({ front }: Service): Generation | null {
 export interface Measured {
   sockets: SocketStatus[]
   memory: number | null
+  /** Percent of one core. */
+  cpu: number | null
   lastConnectionAt: number | null
   debugger: boolean
 }
@@ -56,6 +58,7 @@ export function serviceStatus(id: string, name: string, service: Service, measur
     sockets: measured.sockets,
     ...service.counters,
     memory: measured.memory,
+    cpu: measured.cpu,
     readyAt: current === null ? null : iso(service.readyAt),
     lastConnectionAt: iso(measured.lastConnectionAt),
     debugger: measured.debugger,

@@ -166,6 +166,7 @@ export const service = (name: string, more: Partial<ServiceStatus> = {}): Servic
   swaps: 0,
   crashes: 0,
   memory: null,
+  cpu: null,
   readyAt: null,
   lastConnectionAt: null,
   debugger: false,

@@ -1,0 +1,143 @@
+import { once } from 'node:events'
+import type { RequestListener } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Descriptor } from '../../native/index.ts'
+import { HolderError } from '../holder/error.ts'
+import { Acceptor } from '../modes/acceptor.ts'
+import { fail } from '../protocol.ts'
+import type { Context } from '../services/context.ts'
+import { DASHBOARD_SOCKET } from '../services/names.ts'
+import { api, sendFailure } from './api.ts'
+import { StaticFiles } from './dashboard-files.ts'
+import { Guard } from './dashboard-guard.ts'
+import type { Token } from './dashboard-token.ts'
+import type { EventStreams } from './events.ts'
+import type { Controls, Route } from './routes.ts'
+
+const DEFAULT_PORT = 7625
+const BACKLOG = 511
+
+/** A connection that asks nothing. */
+const HEADERS_TIMEOUT_MS = 10_000
+
+/** Milliseconds that answers under way get when the daemon leaves. */
+const LAST_ANSWERS_MS = 100
+
+/** The page may fetch from here alone, run nothing inline, and be put into no frame. */
+const HEADERS = {
+  'content-security-policy':
+    "default-src 'self'; base-uri 'none'; form-action 'none'; object-src 'none'; frame-ancestors 'none'",
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'cache-control': 'no-store',
+}
+
+/** Where the dashboard is, bound and not yet served. */
+export interface DashboardSocket {
+  port: number
+  slot: Descriptor
+  /** `http://localhost:7625/` */
+  url: string
+}
+
+/**
+ * Binds the dashboard's port, or takes up the one that the daemon before this one had. A port that cannot be had
+ * gives way to any free one; null where not even that can be bound.
+ */
+export async function bindDashboard(
+  { holder, log }: Pick<Context, 'holder' | 'log'>,
+  wanted: string | undefined,
+): Promise<DashboardSocket | null> {
+  const held = holder.socket(DASHBOARD_SOCKET)
+  const [slot] = held?.slots ?? []
+  if (held?.port && slot) return { port: held.port, slot, url: urlOf(held.port) }
+  for (const port of new Set([portNumber(wanted), 0])) {
+    try {
+      const bound = await holder.bind(DASHBOARD_SOCKET, `loopback:${port}`, { backlog: BACKLOG })
+      if (bound.port !== null) return { port: bound.port, slot: bound.slot, url: urlOf(bound.port) }
+    } catch (error) {
+      if (!(error instanceof HolderError)) throw error
+      log.info({ port, code: error.code }, 'the dashboard cannot have that port')
+    }
+  }
+  return null
+}
+
+/** The page and the API for it, on the port that every browser of this machine can reach: see {@link Guard}. */
+export class Dashboard implements AsyncDisposable {
+  readonly #acceptor: Acceptor
+  readonly #connections = new Set<Socket>()
+  readonly #over = new AbortController()
+
+  constructor(
+    { port, slot }: DashboardSocket,
+    token: Token,
+    folder: string,
+    controls: Controls,
+    streams: EventStreams,
+  ) {
+    const { context } = controls
+    const guard = new Guard(port, token)
+    this.#acceptor = new Acceptor(
+      slot,
+      () => context.expect.readable(DASHBOARD_SOCKET, 0, this.#over.signal),
+      { headersTimeout: HEADERS_TIMEOUT_MS },
+      answer(guard, new StaticFiles(folder), controls),
+    )
+    this.#acceptor.http.on('connection', (connection: Socket) => {
+      this.#connections.add(connection)
+      connection.on('close', () => this.#connections.delete(connection))
+    })
+    streams.serve(this.#acceptor.http, {
+      admits: (request) => {
+        const host = guard.checkHost(request)
+        return host.ok ? guard.checkOrigin(request) : host
+      },
+      trusts: (message) => guard.knows((message as { token?: unknown } | null)?.token),
+      leases: false,
+    })
+    this.#acceptor.run().catch((error: unknown) => {
+      if (!this.#over.signal.aborted)
+        context.log.error({ error: String(error) }, 'the dashboard accepts no more')
+    })
+  }
+
+  /** Accepts no more. The socket stays with the holder, for the next daemon. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#over.signal.aborted) return
+    this.#over.abort(new Error('the dashboard is closed'))
+    this.#acceptor[Symbol.dispose]()
+    const connections = [...this.#connections]
+    const cut = setTimeout(() => {
+      for (const connection of connections) connection.destroy()
+    }, LAST_ANSWERS_MS)
+    await Promise.all(connections.map((connection) => once(connection, 'close')))
+    clearTimeout(cut)
+  }
+}
+
+function answer(guard: Guard, files: StaticFiles, controls: Controls): RequestListener {
+  const answerApi = api(controls, (request, { local }: Route) => {
+    const checked = guard.checkRequest(request)
+    if (!checked.ok || !local) return checked
+    return fail('forbidden', 'no page may do that', 'the devsock command can')
+  })
+  return (request, response) => {
+    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value)
+    const host = guard.checkHost(request)
+    if (!host.ok) return sendFailure(response, host.failure)
+    const [pathname = '/'] = (request.url ?? '/').split('?')
+    if (pathname.startsWith('/v1/')) return answerApi(request, response)
+    files.answer(request, response, pathname)
+  }
+}
+
+const urlOf = (port: number): string => `http://localhost:${port}/`
+
+/** What DEVSOCK_DASHBOARD_PORT says, where it says anything that makes sense. */
+function portNumber(text: string | undefined): number {
+  const port = Number(text)
+  return text !== undefined && /^\d+$/.test(text) && port <= 65535 ? port : DEFAULT_PORT
+}
