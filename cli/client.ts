@@ -1,5 +1,6 @@
 import {
   API_VERSION,
+  type DashboardReply,
   type LogLine,
   ok,
   type PortListing,
@@ -77,6 +78,11 @@ export class Client {
     if (!status.ok && status.failure.code === 'not-up')
       return ok({ v: API_VERSION, daemon: null, projects: [] })
     return status
+  }
+
+  /** Its URL, and the link with the token that opens it. */
+  dashboard(): Promise<Result<DashboardReply>> {
+    return exchange(this.folders, 'GET', '/v1/dashboard')
   }
 
   up(body: UpRequest): Promise<Result<UpReply>> {

@@ -102,7 +102,9 @@ async function finishDetached(
   { options, io }: Call<Options>,
 ): Promise<Result<number>> {
   if (options.json) printJson(io.stdout, reply)
-  else for (const line of formatReply(reply, io)) printLine(io.stdout, line)
+  else
+    for (const line of [...formatReply(reply, io), ...(await formatDashboard(client, io))])
+      printLine(io.stdout, line)
   return options.wait ? waitForAll(client, reply.project, options.json === true, io) : ok(EXIT.ok)
 }
 
@@ -137,7 +139,8 @@ async function runForeground(
   } else if (options.json) {
     await followAsJson(session, io)
   } else {
-    for (const line of formatReply(reply, io)) printLine(io.stdout, line)
+    for (const line of [...formatReply(reply, io), ...(await formatDashboard(client, io))])
+      printLine(io.stdout, line)
     await followPlainly(session, reply.project, io)
   }
   const end = await session.ended
@@ -159,4 +162,13 @@ async function showScreen(session: Session, client: Client, reply: UpReply, io: 
 function formatReply({ project, started, ms }: UpReply, { paint }: Io): string[] {
   const [head = '', ...lines] = formatHeld(project, ms, paint)
   return [started ? head : `${paint('green', '✓')} ${project.id} is up already · attached`, ...lines]
+}
+
+/** Its link; without the token where the reader may be a log. */
+async function formatDashboard(client: Client, { stdout, paint }: Io): Promise<string[]> {
+  const dashboard = await client.dashboard()
+  // An older daemon has none.
+  if (!dashboard.ok || dashboard.value.url === null) return []
+  const { url, link } = dashboard.value
+  return [paint('dim', `  dashboard  ${stdout.isTTY ? link : url}`)]
 }

@@ -12,6 +12,8 @@ import type { ScreenActions } from './use-keys.ts'
 export async function runScreen(session: Session, client: Client, reply: UpReply, io: Io): Promise<void> {
   using store = new ProjectStore(reply.project)
   const actions = createActions(session, client, store, io)
+  const dashboard = await client.dashboard()
+  if (dashboard.ok && dashboard.value.link) store.note(`dashboard  ${dashboard.value.link}`)
   const screen = render(
     <UpScreen
       store={store}

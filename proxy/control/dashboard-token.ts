@@ -1,9 +1,9 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { chmodSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 
-/** 256 bits: nobody guesses it over a loopback connection, or any other. */
-const BYTES = 32
-const WELL_FORMED = /^[A-Za-z0-9_-]{43}$/
+/** 144 bits, 24 characters: nobody guesses it, and the link with it fits one line of a terminal. */
+const BYTES = 18
+const WELL_FORMED = /^[A-Za-z0-9_-]{24}$/
 
 /** Whoever has it may do on the dashboard what its user may. A later daemon has the same one: pages stay open. */
 export class Token {
