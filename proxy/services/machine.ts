@@ -97,7 +97,7 @@ class Life {
         this.front({
           kind: 'conflict',
           start: this.service.front.start,
-          owners: event.owners,
+          taken: event.taken,
           external: event.external,
         })
         return

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
+import { addressPort, printAddress } from '../config/address.ts'
 import { withAutoPorts } from '../config/auto.ts'
 import { difference } from '../config/difference.ts'
 import type { BoundSockets } from '../config/environment.ts'
@@ -167,15 +168,16 @@ export class Project implements AsyncDisposable {
     const [first] = stuck
     if (first === undefined) return null
     const owners = stuck.flatMap(({ unit, runner: { state } }) => {
-      const found = state.front.kind === 'conflict' ? state.front.owners : []
-      const socket = unit.service.sockets[0]
-      const port = socket ? unit.port(socket) : null
-      return (found.length > 0 ? found : [null]).map((owner) => ({
-        service: unit.id,
-        address: `localhost:${port}`,
-        port,
-        owner,
-      }))
+      const taken = state.front.kind === 'conflict' ? state.front.taken : []
+      return taken.flatMap(({ socket: name, owners }) => {
+        const address = unit.service.sockets.find((socket) => socket.name === name)?.address
+        const about = {
+          service: unit.id,
+          address: address ? printAddress(address) : name,
+          port: address ? addressPort(address) : null,
+        }
+        return (owners.length > 0 ? owners : [null]).map((owner) => ({ ...about, owner }))
+      })
     })
     const messages = stuck.map(({ unit, runner: { state } }) => `${unit.name}: ${state.reason.message}`)
     const { reason } = first.runner.state

@@ -92,11 +92,18 @@ export interface Failed {
   retryAt: number | null
 }
 
+/** A socket that could not be had, by its name in the configuration, and who has its address. */
+export interface Taken {
+  socket: string
+  /** Empty where it is nobody's: a privilege is missing, a folder. */
+  owners: PortOwner[]
+}
+
 export type Front =
   | { kind: 'stopped' }
   | { kind: 'binding'; start: Cause | null }
   /** Waits until the port is free; `external`: what is there is used instead, and published. */
-  | { kind: 'conflict'; start: Cause | null; owners: PortOwner[]; external: boolean }
+  | { kind: 'conflict'; start: Cause | null; taken: Taken[]; external: boolean }
   | { kind: 'held'; lane: number }
   | { kind: 'starting'; generation: Generation }
   | { kind: 'ready'; generation: Generation }
@@ -118,7 +125,7 @@ export type Event = { at: number } & (
   | { type: 'change'; detail: string }
   | { type: 'configure'; policy: Policy; restart: boolean; rebind: boolean }
   | { type: 'bound' }
-  | { type: 'bind-failed'; owners: PortOwner[]; external: boolean; reason: Reason }
+  | { type: 'bind-failed'; taken: Taken[]; external: boolean; reason: Reason }
   | { type: 'port-free' }
   | { type: 'released' }
   | { type: 'spawned'; number: number; pid: number; startedAt: number } // ms since the epoch, not later than it was

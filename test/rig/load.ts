@@ -8,6 +8,8 @@ export interface LoadOptions {
   /** Milliseconds a request may take before it counts as `timeout`; 10 s unless said. */
   deadline?: number
   host?: string
+  /** A unix socket in place of the port. */
+  socketPath?: string
 }
 
 export interface LoadResult {
@@ -83,13 +85,13 @@ export class Load {
   }
 
   async #send(): Promise<void> {
-    const { port, path = '/', host, deadline } = this.#options
+    const { port, path = '/', host, socketPath, deadline } = this.#options
     const result = this.#result
     result.sent++
     if (this.#pending.size >= MAX_IN_FLIGHT) return this.#failed('other', 'too many unanswered')
     const began = performance.now()
     try {
-      const { status, body } = await request(port, path, { host, deadline })
+      const { status, body } = await request(port, path, { host, socketPath, deadline })
       result.slowestMs = Math.max(result.slowestMs, performance.now() - began)
       if (status < 200 || status > 299) return this.#failed('answered', `status ${status}`)
       result.ok++

@@ -184,7 +184,7 @@ class World {
             ? { type: 'bound' }
             : {
                 type: 'bind-failed',
-                owners: [],
+                taken: [{ socket: 'http', owners: [] }],
                 external: false,
                 reason: { code: 'port-taken', message: 'taken', hint: null },
               },

@@ -3,9 +3,10 @@ import type { Address, ResolvedSocket } from '../../config/types.ts'
 import { HolderError } from '../../holder/error.ts'
 import { conflictOf } from '../../ports/conflict.ts'
 import { whenFree } from '../../ports/waiter.ts'
-import type { PortOwner, Reason } from '../../protocol.ts'
+import type { Reason } from '../../protocol.ts'
 import { socketName } from '../names.ts'
 import { reason } from '../reasons.ts'
+import type { Taken } from '../state.ts'
 import { pause, type Task } from './task.ts'
 
 /** How many ports an `auto` address tries before it gives up: that many taken in a row is no coincidence. */
@@ -14,8 +15,7 @@ const AUTO_TRIES = 50
 /** A port that is free by the kernel's tables and still cannot be bound (TIME_WAIT of a foreign kind, a race). */
 const BIND_AGAIN_MS = 500
 
-interface Obstacle {
-  owners: PortOwner[]
+interface Obstacle extends Taken {
   reason: Reason
 }
 
@@ -25,15 +25,17 @@ export async function bind(task: Task): Promise<void> {
   using _ = unit.home.binding.enter()
   const { sockets, onConflict } = unit.service
   const results = await Promise.all(sockets.map((socket) => bindOne(task, socket)))
-  const obstacle = results.find((result) => result !== null)
+  const found = results.filter((result) => result !== null)
+  const [first] = found
   if (signal.aborted) return
-  if (obstacle) {
+  if (first) {
     await Promise.all(unit.eachSocket((name) => context.holder.drop(name)))
     unit.ports.clear()
     return task.tell({
       type: 'bind-failed',
-      external: onConflict === 'use' && obstacle.owners.length > 0,
-      ...obstacle,
+      taken: found.map(({ socket, owners }) => ({ socket, owners })),
+      external: onConflict === 'use' && found.every(({ owners }) => owners.length > 0),
+      reason: { ...first.reason, message: found.map((each) => each.reason.message).join('; ') },
     })
   }
   _[Symbol.dispose]()
@@ -89,15 +91,15 @@ async function attempt(task: Task, socket: ResolvedSocket, address: Address): Pr
     if (port !== null) unit.ports.set(socket.name, port)
     return null
   } catch (error) {
-    if (error instanceof HolderError) return obstacleOf(error, address)
+    if (error instanceof HolderError) return { socket: socket.name, ...(await obstacleOf(error, address)) }
     throw error
   }
 }
 
-async function obstacleOf(error: HolderError, address: Address): Promise<Obstacle> {
+async function obstacleOf(error: HolderError, address: Address): Promise<Omit<Obstacle, 'socket'>> {
   const port = address.kind === 'unix' || address.kind === 'auto' ? 0 : address.port
   const what = address.kind === 'unix' ? address.path : `port ${port}`
-  const failed = (message: string, hint: string | null): Obstacle => ({
+  const failed = (message: string, hint: string | null): Omit<Obstacle, 'socket'> => ({
     owners: [],
     reason: reason('bind-failed', message, hint),
   })
