@@ -161,7 +161,7 @@ async function showScreen(session: Session, client: Client, reply: UpReply, io: 
 
 function formatReply({ project, started, ms }: UpReply, { paint }: Io): string[] {
   const [head = '', ...lines] = formatHeld(project, ms, paint)
-  return [started ? head : `${paint('green', '✓')} ${project.id} is up already · attached`, ...lines]
+  return [started ? head : `${paint('green', '✓')} ${project.id} is up already`, ...lines]
 }
 
 /** Its link; without the token where the reader may be a log. */

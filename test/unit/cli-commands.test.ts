@@ -473,7 +473,7 @@ describe('up', () => {
     await daemon.until(() => daemon.subscriptions.length > 0)
     expect(daemon.subscriptions[0]?.lease).toBeNull()
     daemon.emit({ v: 1, seq: 1, at: '', type: 'project-gone', project: 'shop' })
-    expect((await running).out).toContain('✓ shop is up already · attached')
+    expect((await running).out).toContain('✓ shop is up already\n')
   })
 
   test('a taken port exits 3, names who has it and the command to run', async () => {
