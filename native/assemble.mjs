@@ -12,7 +12,7 @@ const platform = `${process.platform}-${process.arch}`
 /** What jiti needs at run time, out of 1.8 MB with its command line and types. */
 const JITI = ['package.json', 'LICENSE', 'lib/jiti.mjs', 'lib/jiti.cjs', 'dist']
 
-for (const name of ['devsock.node', 'devsock-holder']) {
+for (const name of ['devsock.node', 'devsock-holder', 'devsock-adopt.so']) {
   const from = join(root, 'prebuilds', platform, name)
   if (!existsSync(from)) {
     console.error(`assemble: prebuilds/${platform}/${name} is not there. Build it: npm run build:native`)

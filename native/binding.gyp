@@ -25,6 +25,18 @@
       ],
     },
     {
+      # In every process below a generation, whatever it is: so it needs no library, is never sanitized (the program
+      # may be), and calls libc by names without a version (native/adopt/adopt.h).
+      'target_name': 'devsock-adopt',
+      'type': 'shared_library',
+      'product_prefix': '',
+      'sources': ['<!@(node -p "fs.readdirSync(\'adopt\').filter((name) => name.endsWith(\'.c\')).map((name) => \'adopt/\' + name).join(\' \')")'],
+      'cflags!': ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined', '-fno-omit-frame-pointer', '-g', '-O1', '-Wno-restrict'],
+      'ldflags!': ['-fsanitize=address,undefined', '-rdynamic'],
+      'cflags': ['-std=gnu11', '-O2', '-fPIC', '-ffunction-sections', '-fno-stack-protector', '-U_FORTIFY_SOURCE'],
+      'ldflags': ['-nostdlib', '-s', '-Wl,-z,now', '-Wl,-z,relro', '-Wl,--gc-sections'],
+    },
+    {
       'target_name': 'devsock',
       'sources': ['<!@(node -p "fs.readdirSync(\'addon\').filter((name) => name.endsWith(\'.cc\') && !name.endsWith(process.platform === \'linux\' ? \'_darwin.cc\' : \'_linux.cc\')).map((name) => \'addon/\' + name).join(\' \')")'],
       # An environment that is being ended takes no exception any more; without the second one that would abort.

@@ -23,9 +23,10 @@ const target = sanitize
   ? join(native, 'build-sanitize')
   : join(native, '..', 'prebuilds', `${process.platform}-${process.arch}`)
 
-/** macOS has no holder: AF_UNIX SOCK_SEQPACKET, epoll and pidfds are Linux's. */
-const products = process.platform === 'linux' ? ['devsock.node', 'devsock-holder'] : ['devsock.node']
-const sources = ['addon', 'common', 'holder']
+/** macOS has no holder, and so nobody to adopt for: AF_UNIX SOCK_SEQPACKET, epoll and pidfds are Linux's. */
+const products =
+  process.platform === 'linux' ? ['devsock.node', 'devsock-holder', 'devsock-adopt.so'] : ['devsock.node']
+const sources = ['addon', 'adopt', 'common', 'holder']
 
 const modified = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 

@@ -1,9 +1,9 @@
-/** Where the native products are: the addon, the holder. */
+/** Where the native products are: the addon, the holder, the preload library. */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-export type NativeFile = 'devsock.node' | 'devsock-holder'
+export type NativeFile = 'devsock.node' | 'devsock-holder' | 'devsock-adopt.so'
 
 const here = dirname(fileURLToPath(import.meta.url))
 
