@@ -11,7 +11,7 @@ import {
   heldSocket,
   malformed,
 } from './held.ts'
-import { encodeSpec, type GenerationSpec } from './spec.ts'
+import { encodeSlot, encodeSpec, type GenerationSpec } from './spec.ts'
 
 /** Who gets a signal: `all` is the group and those of its descendants that left it. */
 export type Scope = 'leader' | 'group' | 'all'
@@ -194,10 +194,10 @@ export class Holder implements Disposable {
 
   /** Gives it a generation that runs, or of which something does; ESRCH when nothing is left. */
   adopt(
-    of: Pick<HeldGeneration, 'id' | 'pid' | 'startTime' | 'invocation' | 'ready' | 'notify'>,
+    of: Pick<HeldGeneration, 'id' | 'pid' | 'startTime' | 'invocation' | 'ready' | 'slots' | 'notify'>,
   ): Promise<void> {
-    const { id, pid, startTime, invocation, ready, notify } = of
-    const args = [id, String(pid), String(startTime), invocation, ready ? '1' : '0']
+    const { id, pid, startTime, invocation, ready, slots, notify } = of
+    const args = [id, String(pid), String(startTime), invocation, ready ? '1' : '0', ...slots.map(encodeSlot)]
     return this.#ask('adopt', args, nothing, notify ? [notify] : [])
   }
 

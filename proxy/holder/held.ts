@@ -1,6 +1,7 @@
 import type { Descriptor } from '../../native/index.ts'
 import { decimal, decodeOrder, signalName } from './codec.ts'
 import { HolderError } from './error.ts'
+import { decodeSlot, type GenerationSlot } from './spec.ts'
 
 /** A socket that the holder has. */
 export interface HeldSocket {
@@ -32,6 +33,8 @@ export interface HeldGeneration {
   /** Processes that go on after the leader. */
   left: number
   invocation: string
+  /** What its programs may claim, in the order of its descriptors. */
+  slots: GenerationSlot[]
   notify: Descriptor | null
 }
 
@@ -74,7 +77,7 @@ export function heldSocket(fields: string[], slots: Descriptor[]): HeldSocket {
 const isPhase = (text: string): text is HeldGeneration['phase'] =>
   ['running', 'exited', 'gone'].includes(text)
 
-/** Of the fields `ID PID START PHASE CODE SIGNAL READY LEFT INVOCATION`. Throws EPROTO. */
+/** Of the fields `ID PID START PHASE CODE SIGNAL READY LEFT INVOCATION SLOT…`. Throws EPROTO. */
 export function heldGeneration(fields: string[], descriptors: Descriptor[]): HeldGeneration {
   const [id = '', pid = '', startTime = '', phase = '', code = '', signal = '', ready = '', left = ''] =
     fields
@@ -90,6 +93,7 @@ export function heldGeneration(fields: string[], descriptors: Descriptor[]): Hel
     ready: ready === '1',
     left: numbers.left,
     invocation: fields[8] ?? '',
+    slots: fields.slice(9).map(decodeSlot),
     notify: descriptors[0] ?? null,
   }
 }

@@ -109,13 +109,13 @@ export class HolderLink implements Disposable {
   }
 
   async spawn(spec: GenerationSpec): Promise<{ pid: number; startTime: number }> {
-    const { id, invocation } = spec
+    const { id, invocation, slots } = spec
     this.#mirror.starting.set(id, spec)
     try {
       const { pid, startTime } = await this.#call(
         (holder) => holder.spawn(spec),
         ({ pid, startTime, notify }) => {
-          this.#mirror.started({ id, pid, startTime, invocation, ready: false, notify })
+          this.#mirror.started({ id, pid, startTime, invocation, slots: [...slots], ready: false, notify })
         },
       )
       return { pid, startTime }

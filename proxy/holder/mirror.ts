@@ -4,7 +4,10 @@ import type { HeldGeneration, HeldSocket, HolderList } from './held.ts'
 import type { GenerationSpec } from './spec.ts'
 
 /** A generation as the next holder must be told of it. */
-export type Mirrored = Pick<HeldGeneration, 'id' | 'pid' | 'startTime' | 'invocation' | 'ready' | 'notify'>
+export type Mirrored = Pick<
+  HeldGeneration,
+  'id' | 'pid' | 'startTime' | 'invocation' | 'ready' | 'slots' | 'notify'
+>
 
 /**
  * What the holder has, as the daemon saw it: with duplicates of all slots and notify sockets, so that a holder
@@ -69,10 +72,10 @@ export class Mirror implements Disposable {
     for (const descriptor of descriptors) descriptor.close()
     switch (event.type) {
       case 'spawned': {
-        const invocation = this.armed.get(event.key)?.invocation ?? ''
+        const { invocation = '', slots = [] } = this.armed.get(event.key) ?? {}
         this.armed.delete(event.key)
         const { id, pid, startTime } = event
-        return this.started({ id, pid, startTime, invocation, ready: false, notify })
+        return this.started({ id, pid, startTime, invocation, slots: [...slots], ready: false, notify })
       }
       case 'spawn-failed':
         this.armed.delete(event.key)

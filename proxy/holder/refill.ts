@@ -104,12 +104,12 @@ export async function refill(
 
   // Between its fork and the news of it a holder can die: what it started then is found by its invocation. Its
   // notify socket died with the holder, so another one takes the place that its environment names.
-  const takeOver = async ({ id, invocation }: GenerationSpec): Promise<Leader | null> => {
+  const takeOver = async ({ id, invocation, slots }: GenerationSpec): Promise<Leader | null> => {
     const leader = running.get(invocation)
     if (!leader || generations.has(id)) return null
     const { pid, startTime, notifyPath } = leader
     const notify = notifyPath === null ? null : bindDatagram(notifyPath)
-    const generation = { id, invocation, pid, startTime, ready: false, notify }
+    const generation = { id, invocation, slots: [...slots], pid, startTime, ready: false, notify }
     mirror.started(generation)
     await holder.adopt(generation)
     return leader

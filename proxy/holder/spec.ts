@@ -17,7 +17,22 @@ export interface GenerationSpec {
   argv: readonly string[]
   env: Readonly<Record<string, string>>
   /** fd 3, 4 … in this order. */
-  slots: readonly { name: string; index: number; fdName: string }[]
+  slots: readonly GenerationSlot[]
+}
+
+/** A slot as a generation has it: of which socket, and what LISTEN_FDNAMES calls it. */
+export interface GenerationSlot {
+  name: string
+  index: number
+  fdName: string
+}
+
+export const encodeSlot = ({ index, fdName, name }: GenerationSlot): string => `${index} ${fdName} ${name}`
+
+/** Of what the holder wrote: nothing is checked. */
+export function decodeSlot(text: string): GenerationSlot {
+  const [index = '', fdName = '', ...name] = text.split(' ')
+  return { index: Number(index), fdName, name: name.join(' ') }
 }
 
 /** Throws HolderError EINVAL, which names the field, for what would be read as something else. */
@@ -45,12 +60,13 @@ export function encodeSpec(spec: GenerationSpec): Buffer {
     if (name === '' || name.includes('=')) throw invalid('env', `has the name ${JSON.stringify(name)}`)
     fields.push(['env', `${name}=${value}`])
   }
-  for (const { index, fdName, name } of slots) {
+  for (const slot of slots) {
+    const { index, fdName } = slot
     // sd_listen_fds_with_names(3): no control characters, no `:`. The space is ours: it separates these three.
     if (!/^[\x21-\x39\x3b-\x7e]{1,255}$/.test(fdName))
       throw invalid('slot', `has the name ${JSON.stringify(fdName)}`)
     if (!Number.isInteger(index) || index < 0) throw invalid('slot', `has the index ${index}`)
-    fields.push(['slot', `${index} ${fdName} ${name}`])
+    fields.push(['slot', encodeSlot(slot)])
   }
 
   const cut = fields.find(([, value]) => value.includes('\0'))

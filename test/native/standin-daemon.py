@@ -74,8 +74,8 @@ def refill(items):
         if kind == "socket":
             connection.ask("store", *rest, fds=fds)
         elif kind == "generation":
-            name, pid, start, _, _, _, ready, _, invocation = rest
-            connection.ask("adopt", name, pid, start, invocation, ready, fds=fds)
+            name, pid, start, _, _, _, ready, _, invocation, *slots = rest
+            connection.ask("adopt", name, pid, start, invocation, ready, *slots, fds=fds)
     return connection
 
 
