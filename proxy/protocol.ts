@@ -166,8 +166,11 @@ export interface UpRequest {
   limits: { nofile: [soft: number, hard: number] | null; umask: number }
   /** False: the project goes when the event stream that leased it closes. */
   detached: boolean
-  /** True: a service whose port is taken stays, as `conflict`, and takes the port when it becomes free. */
-  keepConflicts: boolean
+  /**
+   * What to do about ports that others have, in place of every service's `onConflict`; null: what that says.
+   * `wait`: the service stays, as `conflict`, and takes the port when it becomes free.
+   */
+  conflicts: 'wait' | 'use' | 'auto' | null
 }
 
 export interface UpReply {

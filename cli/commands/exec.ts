@@ -60,7 +60,7 @@ async function runWithProject(client: Client, call: Call<Options>): Promise<Resu
     autoPorts: false,
     limits: shellLimits(),
     detached: false,
-    keepConflicts: false,
+    conflicts: null,
   }
   const reply = await client.up(request)
   if (!reply.ok) return reply

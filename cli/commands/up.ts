@@ -75,7 +75,7 @@ const createRequest = ({ options, operands, io }: Call<Options>, location: Locat
   autoPorts: options.autoPorts === true,
   limits: shellLimits(),
   detached: options.detach === true || options.wait === true,
-  keepConflicts: false,
+  conflicts: null,
 })
 
 /** `"dev": "devsock up"` with `web: 'npm run dev'` would start itself for ever. */

@@ -40,10 +40,11 @@ export async function bringUp(
       if (!result.ok) printFailure(result.failure, io)
       for (const port of ports) freed.add(port)
     } else if (choice === 'o') {
-      current = { ...current, autoPorts: true }
+      current = { ...current, conflicts: 'auto' }
+    } else if (choice === 'u') {
+      current = { ...current, conflicts: 'use' }
     } else if (choice === 'w') {
-      // It comes up without that service, which takes its port as soon as nobody has it.
-      current = { ...current, keepConflicts: true }
+      current = { ...current, conflicts: 'wait' }
     } else {
       return fail('port-taken', reply.failure.message, hintFor(reply.failure, ports), {
         owners: reply.failure.owners,
@@ -67,9 +68,9 @@ async function askWhatToDo(failure: Failure, io: Io): Promise<string> {
     printLine(io.stdout, `${io.paint('yellow', '!')} ${service} wants ${address}: ${who}`)
   }
   for (;;) {
-    const answer = await ask(io, '[k]ill  [o]ther port  [w]ait  [q]uit ')
+    const answer = await ask(io, '[k]ill  [o]ther port  [u]se it  [w]ait  [q]uit ')
     const key = answer?.charAt(0).toLowerCase() ?? 'q'
-    if ('kowq'.includes(key) && key !== '') return key
+    if ('kouwq'.includes(key) && key !== '') return key
   }
 }
 

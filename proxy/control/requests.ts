@@ -11,7 +11,7 @@ export const UpBody = z.object({
   autoPorts: z.boolean(),
   limits: z.object({ nofile: z.tuple([z.number(), z.number()]).nullable(), umask: z.number() }),
   detached: z.boolean(),
-  keepConflicts: z.boolean().default(false),
+  conflicts: z.enum(['wait', 'use', 'auto']).nullable().default(null),
 })
 
 export const CheckBody = UpBody.pick({ dir: true, config: true, env: true })

@@ -238,7 +238,7 @@ class Life {
     const { front } = this.service
     const cause: Cause = { code: 'configuration', detail: '', at: this.at }
     if (rebind && front.kind !== 'stopped') {
-      const again = { start: this.running() ? cause : null }
+      const again = { start: this.running() ? cause : this.wanted() }
       this.leaveAll('terminating')
       const stays = front.kind === 'stopping' && front.next === 'stopped'
       if (!stays) this.front({ kind: 'stopping', next: again })
@@ -560,6 +560,13 @@ class Life {
   private running(): boolean {
     const { kind } = this.service.front
     return kind === 'starting' || kind === 'ready' || kind === 'overlap' || kind === 'clearing'
+  }
+
+  /** What is to start once the sockets are there. */
+  private wanted(): Cause | null {
+    const { front } = this.service
+    if (front.kind === 'binding' || front.kind === 'conflict') return front.start
+    return front.kind === 'stopping' && front.next !== 'stopped' ? front.next.start : null
   }
 
   private known(number: number): boolean {

@@ -277,6 +277,9 @@ export class Project implements AsyncDisposable {
       get limits() {
         return project.#request.limits
       },
+      get conflicts() {
+        return project.#request.conflicts
+      },
       get watching() {
         return project.#request.watch
       },

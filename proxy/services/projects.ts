@@ -149,7 +149,7 @@ export class Projects {
     )
     await project.up(request.services, new AbortController().signal)
     const obstacle = project.obstacles(request.services)
-    if (obstacle && !request.keepConflicts) {
+    if (obstacle && request.conflicts !== 'wait') {
       // As it was before the call.
       if (before)
         await project.stop(

@@ -21,6 +21,8 @@ export interface UnitHome {
   readonly limits: UpRequest['limits']
   /** False after `up --no-watch`. */
   readonly watching: boolean
+  /** What the latest `up` says about taken ports, in place of the configuration. */
+  readonly conflicts: UpRequest['conflicts']
   /** Entered while sockets are being bound: nobody starts before all siblings have their ports. */
   readonly binding: Barrier
   readonly services: ResolvedProject['services']

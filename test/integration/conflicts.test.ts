@@ -120,7 +120,7 @@ test('with conflicts kept the project comes up without that service, which takes
     autoPorts: false,
     limits: { nofile: null, umask: 0o022 },
     detached: true,
-    keepConflicts: true,
+    conflicts: 'wait',
   })
   expect(reply.status, reply.body).toBe(200)
   expect((await rig.request(web)).body).toBe('v1')

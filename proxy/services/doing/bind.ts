@@ -23,7 +23,8 @@ interface Obstacle extends Taken {
 export async function bind(task: Task): Promise<void> {
   const { unit, context, signal } = task
   using _ = unit.home.binding.enter()
-  const { sockets, onConflict } = unit.service
+  const { sockets } = unit.service
+  const onConflict = conflictPolicy(task)
   const results = await Promise.all(sockets.map((socket) => bindOne(task, socket)))
   const found = results.filter((result) => result !== null)
   const [first] = found
@@ -44,14 +45,15 @@ export async function bind(task: Task): Promise<void> {
 }
 
 async function bindOne(task: Task, socket: ResolvedSocket): Promise<Obstacle | null> {
-  const { unit } = task
   const { address } = socket
-  if (address.kind === 'auto' || unit.service.onConflict === 'auto') {
+  if (address.kind === 'auto' || conflictPolicy(task) === 'auto') {
     const written = address.kind === 'auto' || address.kind === 'unix' ? [] : [address.port]
     return bindAny(task, socket, written)
   }
   return attempt(task, socket, address)
 }
+
+const conflictPolicy = ({ unit }: Task): string => unit.home.conflicts ?? unit.service.onConflict
 
 /** The port it had, the one that was written, then the stable sequence of `auto`. */
 async function bindAny(task: Task, socket: ResolvedSocket, written: number[]): Promise<Obstacle | null> {
