@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -180,10 +181,13 @@ Result<const Generation*> Generations::spawn(const Spec& spec, std::vector<int> 
 
 Failed Generations::adopt(Generation known, UniqueFd notify) {
   if (find(known.id) != nullptr) return Error{EEXIST, "adopt", "there is a generation " + known.id};
-  auto socket = NotifySocket::store(std::move(notify));
-  if (!socket) return socket.error();
   auto generation = std::make_unique<Generation>(std::move(known));
-  generation->notify = std::move(*socket);
+  generation->adopted = true;
+  if (notify) {
+    auto socket = NotifySocket::store(std::move(notify));
+    if (!socket) return socket.error();
+    generation->notify = std::move(*socket);
+  }
   generation->pidfd = open_pidfd(generation->pid);
   // Looked at after the pidfd is open: what has this start time now is what the pidfd names.
   const auto process = read_process(generation->pid);
@@ -264,7 +268,7 @@ Failed Generations::forget(const std::string& id) {
 void Generations::collect() {
   for (const auto& [id, generation] : all_) {
     // An adopted one is nobody's child here: its pidfd tells.
-    if (generation->phase != Generation::Phase::running || generation->pidfd) continue;
+    if (generation->phase != Generation::Phase::running || generation->adopted) continue;
     siginfo_t info{};
     const auto pid = static_cast<id_t>(generation->pid);
     if (::waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) continue;
@@ -283,30 +287,25 @@ void Generations::on_exit(Generation& generation, std::optional<int> status) {
 
 /// Finds out what is left of those whose leader has ended, and tells.
 void Generations::settle() {
-  std::vector<Generation*> ended;
-  for (const auto& [id, generation] : all_) {
-    if (generation->phase == Generation::Phase::exited) ended.push_back(generation.get());
-  }
-  if (ended.empty()) {
-    reap_orphans();
-    return backstop_.cancel();
-  }
-  const std::vector<Process> table = read_processes();
   // Before anything is told: what is reported gone is not even a zombie.
-  reap_orphans(table);
+  const size_t orphans = reap_orphans();
+  std::vector<Process> table;
   std::vector<Process> second;
-  for (Generation* generation : ended) {
-    size_t members = pids_where(table, *generation, in_group).size();
-    size_t strays = pids_where(table, *generation, is_stray).size();
-    if (members + strays == 0) {
+  for (const auto& [id, generation] : all_) {
+    if (generation->phase != Generation::Phase::exited) continue;
+    size_t members = 0;
+    size_t strays = 0;
+    const auto count_in = [&](std::vector<Process>& rows) {
+      if (rows.empty()) rows = read_processes();
+      members = pids_where(rows, *generation, in_group).size();
+      strays = pids_where(rows, *generation, is_stray).size();
+    };
+    // Whatever outlives a leader is a child of the holder, or a descendant of one that is.
+    if (orphans > 0 || generation->adopted) {
+      count_in(table);
       // A process may be born behind the reader's back and its parent gone before the reader comes by: what is
       // missing once is looked for again.
-      if (second.empty()) {
-        second = read_processes();
-        reap_orphans(second);
-      }
-      members = pids_where(second, *generation, in_group).size();
-      strays = pids_where(second, *generation, is_stray).size();
+      if (members + strays == 0) count_in(second);
     }
     generation->left = members + strays;
     if (!generation->announced) {
@@ -331,29 +330,23 @@ bool Generations::any_unsettled() const {
                      [](const auto& each) { return each.second->phase == Generation::Phase::exited; });
 }
 
-bool Generations::is_awaited_leader(pid_t pid) const {
-  return std::any_of(all_.begin(), all_.end(), [&](const auto& each) {
-    return each.second->pid == pid && !each.second->pidfd && each.second->holds_group();
-  });
-}
-
-/// Descendants whose own parent has gone become children of the holder (PR_SET_CHILD_SUBREAPER).
-void Generations::reap_orphans() {
-  siginfo_t info{};
-  while (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
-    // One that somebody waits for and that has ended this moment: its SIGCHLD is still to come.
-    if (waited_elsewhere_(info.si_pid) || is_awaited_leader(info.si_pid)) return;
-    ::waitpid(info.si_pid, nullptr, WNOHANG);
-    info = {};
+/// Waits for every child that is nobody's leader and has ended; how many of them live. Descendants whose own parent
+/// has gone become children of the holder (PR_SET_CHILD_SUBREAPER).
+size_t Generations::reap_orphans() {
+  std::set<pid_t> leaders;
+  for (const auto& [id, generation] : all_) {
+    if (!generation->adopted && generation->holds_group()) leaders.insert(generation->pid);
   }
-}
-
-/// The same where pinned leaders stand in the way: waitid() would give the first of them again and again.
-void Generations::reap_orphans(const std::vector<Process>& table) {
-  const pid_t self = ::getpid();
-  for (const Process& process : table) {
-    if (process.state != 'Z' || process.parent != self) continue;
-    if (!waited_elsewhere_(process.pid) && !is_awaited_leader(process.pid)) ::waitpid(process.pid, nullptr, WNOHANG);
+  while (true) {
+    size_t living = 0;
+    bool reaped = false;
+    for (const pid_t pid : read_children()) {
+      if (leaders.contains(pid) || waited_elsewhere_(pid)) continue;
+      if (::waitpid(pid, nullptr, WNOHANG) == pid) reaped = true;
+      else living++;
+    }
+    // The children of one that has ended may have come after the list was read.
+    if (!reaped) return living;
   }
 }
 

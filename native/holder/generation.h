@@ -45,7 +45,9 @@ struct Generation {
   bool pinned = false;
   /// `exited` has been reported.
   bool announced = false;
-  /// Set for one that another holder started: it is nobody's child here.
+  /// Another holder started it: it is nobody's child here.
+  bool adopted = false;
+  /// While an adopted one runs.
   UniqueFd pidfd;
   Watch exit_watch;
 
@@ -79,7 +81,7 @@ class Generations {
   /// `slots` are the listeners that the spec names, in its order. An id that is known starts nothing: a spawn may be
   /// repeated, and may cross an armed spec that has just fired.
   Result<const Generation*> spawn(const Spec& spec, std::vector<int> slots);
-  /// Takes over what another holder started. ESRCH when nothing of it is left.
+  /// Takes over what another holder started; `notify` may be none. ESRCH when nothing of it is left.
   Failed adopt(Generation known, UniqueFd notify);
   /// The number of processes that were signalled; ESRCH when the generation has gone.
   Result<size_t> signal(const std::string& id, int number, Scope scope);
@@ -106,9 +108,7 @@ class Generations {
   void on_notify(Generation& generation, pid_t sender, const std::string& payload);
   void on_exit(Generation& generation, std::optional<int> status);
   void settle();
-  void reap_orphans();
-  void reap_orphans(const std::vector<Process>& table);
-  [[nodiscard]] bool is_awaited_leader(pid_t pid) const;
+  size_t reap_orphans();
   [[nodiscard]] bool any_unsettled() const;
   void kill_again();
 

@@ -203,7 +203,7 @@ void Holder::fire(const std::string& key, const std::string& woken_by) {
   }
   const Generation& generation = **started;
   tell({"spawned", key, generation.id, std::to_string(generation.pid), std::to_string(generation.start), woken_by},
-       {generation.notify.fd()});
+       generation.notify.fds());
 }
 
 Result<const Generation*> Holder::start_generation(const Spec& spec) {

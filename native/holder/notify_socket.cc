@@ -5,8 +5,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <vector>
-
 #include "../common/seqpacket.h"
 #include "address.h"
 #include "text.h"
@@ -58,6 +56,7 @@ Result<NotifySocket> NotifySocket::store(UniqueFd fd) {
 }
 
 Failed NotifySocket::watch(Loop& loop, Received received) {
+  if (!fd_) return std::nullopt;
   const auto callback = [this, received = std::move(received)](uint32_t) { receive(received); };
   if (!watch_.open(loop, fd_.get(), EPOLLIN, callback)) return failed("epoll_ctl", "notify");
   return std::nullopt;

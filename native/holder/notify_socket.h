@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "../common/unique_fd.h"
 #include "loop.h"
@@ -26,7 +27,8 @@ class NotifySocket {
   /// Unlinks its path. Idempotent.
   void remove();
 
-  [[nodiscard]] int fd() const { return fd_.get(); }
+  /// The descriptor; none where an adopted generation came without.
+  [[nodiscard]] std::vector<int> fds() const { return fd_ ? std::vector{fd_.get()} : std::vector<int>(); }
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:

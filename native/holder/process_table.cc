@@ -81,6 +81,28 @@ std::vector<Process> read_processes() {
   return processes;
 }
 
+std::vector<pid_t> read_children() {
+  std::vector<pid_t> children;
+  const UniqueFd fd(::open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC));
+  if (!fd) {
+    // A kernel without CONFIG_PROC_CHILDREN.
+    const pid_t self = ::getpid();
+    for (const Process& process : read_processes()) {
+      if (process.parent == self) children.push_back(process.pid);
+    }
+    return children;
+  }
+  std::string text;
+  std::array<char, 4096> block;
+  for (ssize_t size; (size = read_some(fd.get(), block.data(), block.size())) > 0;) {
+    text.append(block.data(), static_cast<size_t>(size));
+  }
+  for (const std::string_view part : split(text, ' ')) {
+    if (const auto pid = parse_number<pid_t>(part)) children.push_back(*pid);
+  }
+  return children;
+}
+
 bool has_invocation(pid_t pid, const std::string& invocation) {
   const UniqueFd fd = open_of(pid, "environ");
   if (!fd) return false;

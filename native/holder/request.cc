@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "../common/seqpacket.h"
 #include "text.h"
 
 namespace devsock {
@@ -10,8 +11,8 @@ namespace {
 
 // A JavaScript safe integer has at most 16 digits.
 constexpr size_t kMaxSeq = 16;
-// No verb has more arguments; a message of NULs alone would make 64 Ki of them.
-constexpr size_t kMaxFields = 16;
+// No verb has more: adopt names every slot of a generation. A message of NULs alone would make 64 Ki of them.
+constexpr size_t kMaxFields = 7 + kMaxDescriptors;
 
 bool is_seq(std::string_view text) {
   return !text.empty() && text.size() <= kMaxSeq &&

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "../common/seqpacket.h"
 #include "holder.h"
 #include "text.h"
 
@@ -98,7 +99,7 @@ const std::map<std::string, Holder::Verb>& Holder::verbs() {
       {"relay", {2, 2, 0, false, &Holder::relay}},   {"fetch", {1, 1, 0, true, &Holder::fetch}},
       {"claim", {1, 1, 0, true, &Holder::claim}},    {"drop", {1, 1, 0, false, &Holder::drop}},
       {"store", {5, 7, -1, false, &Holder::store}},
-      {"adopt", {5, 5 + kMaxDescriptors, 1, false, &Holder::adopt}},
+      {"adopt", {5, 5 + kMaxDescriptors, -1, false, &Holder::adopt}},
   };
   return table;
 }
@@ -198,7 +199,7 @@ Result<Reply> Holder::spawn(Call call) {
   auto started = start_generation(*spec);
   if (!started) return started.error();
   const Generation& generation = **started;
-  return Reply{{std::to_string(generation.pid), std::to_string(generation.start)}, {generation.notify.fd()}};
+  return Reply{{std::to_string(generation.pid), std::to_string(generation.start)}, generation.notify.fds()};
 }
 
 Result<Reply> Holder::arm(Call call) {
@@ -333,7 +334,10 @@ Result<Reply> Holder::adopt(Call call) {
     if (!slot) return malformed("adopt: a slot is INDEX FDNAME NAME");
     generation.slots.push_back(*slot);
   }
-  if (auto error = generations_.adopt(std::move(generation), std::move(call.fds[0]))) return *error;
+  if (call.fds.size() > 1) return malformed("adopt: wrong number of descriptors");
+  if (auto error = generations_.adopt(std::move(generation), call.fds.empty() ? UniqueFd() : std::move(call.fds[0]))) {
+    return *error;
+  }
   return Reply{};
 }
 
@@ -359,7 +363,7 @@ void Holder::list_generation(Peer& peer, const std::string& seq, const Generatio
                                      std::to_string(generation.left),
                                      generation.invocation};
   for (const SpecSlot& slot : generation.slots) fields.push_back(print(slot));
-  peer.send(fields, {generation.notify.fd()});
+  peer.send(fields, generation.notify.fds());
 }
 
 /// One item at a time, as the peer takes them: each with its state at that moment. What goes in the meantime is

@@ -104,7 +104,7 @@ test('every malformed message gets an error answer with its number, and changes 
     ['7\0spawn', 'descriptors'],
     ['7\0signal\0x\x00999\0all', 'signal'],
     ['7\0signal\0x\x009\0everybody', 'signal'],
-    ['7\0adopt\0x\x001\x001\x001\x001', 'descriptors'],
+    ['7\0adopt\0x\x001\x001\x001\x001', 'adopt ID PID'],
   ]
   for (const [bytes, words] of bad) {
     const { ok, fields } = await daemon.raw(bytes)

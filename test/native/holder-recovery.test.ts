@@ -231,6 +231,16 @@ test('what is left of a generation whose leader has ended can be adopted, signal
   expect((await daemon.do('signal', ['y#1', 9, 'all'])).fields).toEqual(['2'])
   await daemon.event('gone', 'y#1')
   await daemon.event('gone', 'x#1')
+
+  await daemon.do('spawn', [], [holder.spec('x#2', { args: ['sleep', '1000'] })])
+  const next = (await daemon.list('generation')).find(({ fields }) => fields[0] === 'x#2')
+  const [, nextPid = '', nextStart = ''] = next?.fields ?? []
+  // Its notify socket may be lost: it can be watched all the same.
+  await daemon.do('adopt', ['y#2', nextPid, nextStart, holder.invocation('x#2'), '0'])
+  const adopted = (await daemon.list('generation')).find(({ fields }) => fields[0] === 'y#2')
+  expect(adopted?.descriptors).toEqual([])
+  await daemon.do('signal', ['y#2', 15, 'group'])
+  await daemon.event('gone', 'y#2')
 })
 
 test('a second holder in the same folder ends with 10 and disturbs nothing', async () => {
