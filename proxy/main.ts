@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import { raiseFileLimit, setCloseOnExec } from '../native/index.ts'
+import { locate } from '../native/locate.ts'
 import { bindDashboard, Dashboard } from './control/dashboard.ts'
 import { Token } from './control/dashboard-token.ts'
 import { EventStreams, OPEN_DOOR } from './control/events.ts'
@@ -15,6 +16,7 @@ import { ControlServer } from './control/server.ts'
 import type { HolderEvent } from './holder/event.ts'
 import { HolderLink } from './holder/link.ts'
 import type { DaemonStatus } from './protocol.ts'
+import { preloadable } from './services/adoption.ts'
 import type { Context } from './services/context.ts'
 import { Expectations } from './services/expectations.ts'
 import { Projects } from './services/projects.ts'
@@ -59,6 +61,7 @@ const expect = new Expectations(holder)
 const context: Context = {
   holder,
   expect,
+  adopter: { library: preloadLibrary(), holderSocket: join(runtimeDir, 'holder.sock') },
   log,
   now: Date.now,
   publish: (news) => hub.publish(news),
@@ -133,6 +136,15 @@ async function leave(why: string): Promise<void> {
   await Promise.all([dashboard?.[Symbol.asyncDispose](), control[Symbol.asyncDispose]()])
   await holder.shutdown()
   process.exit(0)
+}
+
+/** Null where it cannot be preloaded: then a program gets its slot by inheritance alone. */
+function preloadLibrary(): string | null {
+  if (process.platform !== 'linux') return null
+  const library = locate('devsock-adopt.so')
+  if (preloadable(library)) return library
+  log.warn(`programs have to listen on fd 3: no path with a space or a colon can be preloaded: ${library}`)
+  return null
 }
 
 /** What this copy is; sources that run by themselves have no manifest. */

@@ -60,8 +60,16 @@ function rebinds(before: ResolvedService, after: ResolvedService): boolean {
 
 /** What a generation is started with. */
 function ingredients(service: ResolvedService): unknown {
-  const { argv, cwd, env, envFile, mode, sockets } = service
-  return { argv, cwd, env, envFile, mode, binds: sockets.map((socket) => [socket.binds, socket.protocol]) }
+  const { adopt, argv, cwd, env, envFile, mode, sockets } = service
+  return {
+    adopt,
+    argv,
+    cwd,
+    env,
+    envFile,
+    mode,
+    binds: sockets.map((socket) => [socket.binds, socket.protocol]),
+  }
 }
 
 function refersTo(service: ResolvedService, names: ReadonlySet<string>): boolean {

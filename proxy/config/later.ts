@@ -37,9 +37,9 @@ const LATER: readonly Later[] = [
   },
   {
     key: 'adopt',
-    asks: ({ adopt }) => typeof adopt === 'string',
-    message: 'choosing how a program is adopted is not in this version',
-    hint: 'write true or false',
+    asks: ({ adopt }) => adopt === 'kernel',
+    message: 'adoption by the kernel is not in this version',
+    hint: 'remove `adopt`; a static program has to listen on fd 3',
   },
   {
     key: 'reload',

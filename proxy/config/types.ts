@@ -36,6 +36,8 @@ export interface ResolvedService {
   /** Parsed content of `envFile`. */
   envFile: Record<string, string>
   onConflict: 'ask' | 'fail' | 'auto' | 'use'
+  /** A program that binds its port by itself is given the socket. */
+  adopt: boolean
   mode: Mode
 }
 

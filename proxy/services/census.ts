@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { connections, queueDepth } from '../../native/index.ts'
 import { printAddress } from '../config/address.ts'
-import type { SocketStatus } from '../protocol.ts'
+import type { Handover, SocketStatus } from '../protocol.ts'
 import type { Context } from './context.ts'
 import { allProcesses } from './processes.ts'
 import type { Service } from './state.ts'
 import type { Unit } from './unit.ts'
-import type { Measured } from './view.ts'
+import { currentGeneration, type Measured } from './view.ts'
 
 /** Type of the page size in the auxiliary vector (getauxval(3)). */
 const AT_PAGESZ = 6n
@@ -42,7 +42,14 @@ export class Census {
     })
     if (sockets.some(({ open, queued }) => open + queued > 0)) unit.lastConnectionAt = this.#context.now()
     const { memory, cpu } = this.#measure(unit)
-    return { sockets, memory, cpu, lastConnectionAt: unit.lastConnectionAt, debugger: false }
+    return {
+      sockets,
+      memory,
+      cpu,
+      lastConnectionAt: unit.lastConnectionAt,
+      debugger: false,
+      handover: handover(unit, service),
+    }
   }
 
   /** Of the process groups of all living generations; null when none lives. */
@@ -65,6 +72,13 @@ export class Census {
 interface Usage {
   pages: number
   cpuMs: number
+}
+
+/** A program that is ready and says nothing is a static one, or not adopted: there is one way that it can have come by. */
+function handover(unit: Unit, service: Service): Handover {
+  const current = currentGeneration(service)
+  if (current === null) return null
+  return unit.adoption(current.number).handover ?? (service.front.kind === 'ready' ? 'inherited' : null)
 }
 
 const bound = ({ front }: Service): boolean =>

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { HolderLink } from '../holder/link.ts'
 import type { DevsockEvent } from '../protocol.ts'
+import type { Adopter } from './adoption.ts'
 import type { Expectations } from './expectations.ts'
 import type { Unit } from './unit.ts'
 
@@ -15,6 +16,7 @@ export type News = DevsockEvent extends infer E
 export interface Context {
   readonly holder: HolderLink
   readonly expect: Expectations
+  readonly adopter: Adopter
   readonly log: Logger
   /** Milliseconds since the epoch. */
   now(): number

@@ -3,6 +3,7 @@ import type { HolderEvent } from '../holder/event.ts'
 import type { HolderList } from '../holder/held.ts'
 import type { ServiceStatus } from '../protocol.ts'
 import { type WatchSet, watchService } from '../watch/watch-set.ts'
+import { type AdoptionReport, parseReport } from './adoption-report.ts'
 import { Census } from './census.ts'
 import type { Context } from './context.ts'
 import { Logging } from './logging.ts'
@@ -18,6 +19,7 @@ import { serviceStatus } from './view.ts'
 export interface SavedMember {
   state: Service
   ports: [socket: string, port: number][]
+  handovers: Unit['handovers']
 }
 
 /** A service in its project, with all that is attached to it: its life, its logs, what it watches. */
@@ -26,17 +28,20 @@ export class Member implements Disposable {
   readonly runner: Runner
   readonly logging: Logging
   readonly #context: Context
+  /** Sockets whose program asked for more than it got, by position. */
+  readonly #narrowed = new Set<number>()
   #watch: WatchSet | null = null
 
   constructor(context: Context, home: UnitHome, service: ResolvedService, saved: SavedMember | null) {
     this.#context = context
-    this.unit = new Unit(home, service, saved?.ports)
+    this.unit = new Unit(home, service, saved?.ports, saved?.handovers)
     this.runner = new Runner(context, this.unit, this.unit.policy(), saved?.state ?? null)
     this.logging = new Logging(context, this.unit)
   }
 
   get saved(): SavedMember {
-    return { state: this.runner.state, ports: [...this.unit.ports] }
+    const { unit, runner } = this
+    return { state: runner.state, ports: [...unit.ports], handovers: unit.handovers }
   }
 
   status(census = new Census(this.#context)): ServiceStatus {
@@ -52,6 +57,10 @@ export class Member implements Disposable {
     } else if (event.type === 'spawn-failed') {
       const number = parseGenerationId(event.id)?.number ?? 0
       this.runner.tell({ type: 'spawn-failed', number, ...startFailure(event.error, this.unit.service) })
+    } else if (event.type === 'notify') {
+      const number = parseGenerationId(event.id)?.number
+      const report = parseReport(event.payload)
+      if (number !== undefined && report !== null) this.#reported(number, report)
     } else if (event.type === 'exited' || event.type === 'gone') {
       const number = parseGenerationId(event.id)?.number
       if (number === undefined) return
@@ -126,6 +135,28 @@ export class Member implements Disposable {
     this.#watch?.close()
     this.runner[Symbol.dispose]()
     this.logging[Symbol.dispose]()
+  }
+
+  #reported(number: number, report: AdoptionReport): void {
+    const { unit } = this
+    const adoption = unit.adoption(number)
+    const before = adoption.handover
+    adoption.on(report, this.#context.now())
+    if (report.narrowed) this.#tellNarrowed(report)
+    if (adoption.handover === before) return
+    unit.home.touch()
+    this.#context.changed(unit)
+  }
+
+  /** Once: what it means for the user does not change with the next generation. */
+  #tellNarrowed({ position }: AdoptionReport): void {
+    const { project, name: service, service: resolved } = this.unit
+    const socket = resolved.sockets[position]
+    const port = socket && this.unit.port(socket)
+    if (this.#narrowed.has(position) || port == null) return
+    this.#narrowed.add(position)
+    const message = `it asked for all interfaces and got localhost only; to be reached from other machines: listen: "*:${port}"`
+    this.#context.publish({ type: 'notice', level: 'warn', project, service, message })
   }
 
   #spawned(number: number, pid: number, startTime: number): void {

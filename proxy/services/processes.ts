@@ -56,7 +56,8 @@ const readOrNull = (path: string): string | null => unlessGone(() => readFileSyn
 const linkOrNull = (path: string): string | null => unlessGone(() => readlinkSync(path))
 const listOrEmpty = (path: string): string[] => unlessGone(() => readdirSync(path)) ?? []
 
-function unlessGone<T>(read: () => T): T | null {
+/** Null where the process has gone, or may not be looked at. */
+export function unlessGone<T>(read: () => T): T | null {
   try {
     return read()
   } catch (error) {

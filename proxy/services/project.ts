@@ -265,6 +265,7 @@ export class Project implements AsyncDisposable {
     return {
       logs: this.#folders.logs,
       binding: this.#binding,
+      adopter: this.#context.adopter,
       get id() {
         return project.#resolved.id
       },

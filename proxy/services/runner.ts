@@ -93,7 +93,7 @@ export class Runner implements Disposable {
       case 'relay':
         return this.#send(unit.eachSocket((name) => this.#context.holder.relay(name, effect.lane)))
       case 'forget':
-        unit.leaders.delete(effect.number)
+        unit.forget(effect.number)
         return this.#send([this.#context.holder.forget(generationId(unit.id, effect.number))])
       case 'receipt':
         return this.#context.publish({

@@ -4,7 +4,9 @@ import { type BoundSockets, generationEnvironment } from '../config/environment.
 import type { ResolvedProject, ResolvedService, ResolvedSocket } from '../config/types.ts'
 import type { GenerationSpec } from '../holder/spec.ts'
 import { LogFile } from '../logs/log-file.ts'
-import { fail, ok, type Result, type UpRequest } from '../protocol.ts'
+import { fail, type Handover, ok, type Result, type UpRequest } from '../protocol.ts'
+import { type Adopter, withAdoption } from './adoption.ts'
+import { Adoption } from './adoption-report.ts'
 import type { Barrier } from './barrier.ts'
 import { CpuMeter } from './cpu-meter.ts'
 import { generationId, serviceId, socketName } from './names.ts'
@@ -28,6 +30,7 @@ export interface UnitHome {
   readonly services: ResolvedProject['services']
   bound(): BoundSockets
   touch(): void
+  readonly adopter: Adopter
   /** Resolves when everything touched before is on disk. */
   saved(): Promise<void>
 }
@@ -43,15 +46,22 @@ export class Unit {
   readonly leaders = new Map<number, number>()
   readonly cpu = new CpuMeter()
   lastConnectionAt: number | null = null
+  readonly #adoptions = new Map<number, Adoption>()
   #service: ResolvedService
   #revision = 1
 
-  constructor(home: UnitHome, service: ResolvedService, ports: Iterable<readonly [string, number]> = []) {
+  constructor(
+    home: UnitHome,
+    service: ResolvedService,
+    ports: Iterable<readonly [string, number]> = [],
+    handovers: Iterable<readonly [number, Handover]> = [],
+  ) {
     this.home = home
     this.name = service.name
     this.id = serviceId(home.id, service.name)
     this.ports = new Map(ports)
     this.#service = service
+    for (const [number, handover] of handovers) this.#adoptions.set(number, new Adoption(handover))
   }
 
   get service(): ResolvedService {
@@ -95,6 +105,24 @@ export class Unit {
     return socketUrl(socket, this.port(socket))
   }
 
+  /** What is known of how that generation came by its slots. */
+  adoption(number: number): Adoption {
+    const known = this.#adoptions.get(number) ?? new Adoption()
+    this.#adoptions.set(number, known)
+    return known
+  }
+
+  /** Nothing is left of that generation. */
+  forget(number: number): void {
+    this.leaders.delete(number)
+    this.#adoptions.delete(number)
+  }
+
+  /** For the next daemon: reports are not repeated. */
+  get handovers(): [number: number, Handover][] {
+    return [...this.#adoptions].map(([number, { handover }]) => [number, handover])
+  }
+
   log(generation: number): LogFile {
     return new LogFile(this.home.logs, this.project, this.name, generation)
   }
@@ -131,7 +159,10 @@ export class Unit {
       nofile: limits.nofile,
       umask: limits.umask,
       argv: this.#service.argv,
-      env: { ...environment.value, DEVSOCK_INVOCATION: invocation },
+      env: {
+        ...withAdoption(environment.value, this.#service, this.home.adopter, (socket) => this.port(socket)),
+        DEVSOCK_INVOCATION: invocation,
+      },
       slots: this.eachSocket((name, socket) => ({ name, index: lane, fdName: socket.name })),
     })
   }

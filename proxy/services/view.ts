@@ -1,4 +1,4 @@
-import type { ServiceState, ServiceStatus, SocketStatus } from '../protocol.ts'
+import type { Handover, ServiceState, ServiceStatus, SocketStatus } from '../protocol.ts'
 import type { Generation, Service } from './state.ts'
 
 /** What the machine's state is called where people see it. */
@@ -39,6 +39,7 @@ export interface Measured {
   cpu: number | null
   lastConnectionAt: number | null
   debugger: boolean
+  handover: Handover
 }
 
 const iso = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString())
@@ -54,7 +55,7 @@ export function serviceStatus(id: string, name: string, service: Service, measur
     generation: current?.number ?? service.number,
     pid: current?.pid ?? null,
     reason: service.reason,
-    handover: current === null || measured.sockets.length === 0 ? null : 'inherited',
+    handover: current === null || measured.sockets.length === 0 ? null : measured.handover,
     sockets: measured.sockets,
     ...service.counters,
     memory: measured.memory,

@@ -32,6 +32,7 @@ function service(name: string, more: Partial<ResolvedService> = {}): ResolvedSer
     env: {},
     envFile: {},
     onConflict: 'ask',
+    adopt: true,
     mode: 'listen',
     ...more,
   }

@@ -1,0 +1,62 @@
+/**
+ * How a program that calls bind() itself, and knows nothing of devsock, comes by its slot: the preload library
+ * (native/adopt) is in every process of a generation, and its environment says which ports are meant.
+ */
+import { readFileSync } from 'node:fs'
+import type { ResolvedService } from '../config/types.ts'
+import { unlessGone } from './processes.ts'
+
+/** What the daemon has for adoption. */
+export interface Adopter {
+  /** Path of the preload library; null where it cannot be preloaded (see {@link preloadable}). */
+  library: string | null
+  /** Where programs ask the holder for a slot that was lost on the way to them. */
+  holderSocket: string
+}
+
+/** The library's file name, by which it is known in other environments and in memory maps. */
+const LIBRARY = 'devsock-adopt.so'
+
+/** ld.so(8) takes spaces and colons as separators in LD_PRELOAD, and knows no escape for them. */
+export const preloadable = (library: string): boolean => !/[\s:]/.test(library)
+
+/** Whether the programs of this service get their slots by bind(), too. */
+export const adopts = (service: Pick<ResolvedService, 'adopt' | 'sockets'>, { library }: Adopter): boolean =>
+  library !== null && service.adopt && service.sockets.length > 0
+
+/**
+ * A generation's environment with what the preload library needs; `env` itself where it is not wanted. `port` is
+ * the one that is held. What the user preloads stays, behind ours: ours calls the next one.
+ */
+export function withAdoption(
+  env: Record<string, string>,
+  service: Pick<ResolvedService, 'adopt' | 'sockets'>,
+  adopter: Adopter,
+  port: (socket: ResolvedService['sockets'][number]) => number | null,
+): Record<string, string> {
+  const theirs = (env.LD_PRELOAD ?? '')
+    .split(/[\s:]+/)
+    .filter((path) => path && !path.endsWith(`/${LIBRARY}`))
+  // An outer devsock's library would look for an outer generation's slots.
+  const clean = { ...env, ...(env.LD_PRELOAD === undefined ? {} : { LD_PRELOAD: theirs.join(':') }) }
+  const { library, holderSocket } = adopter
+  if (library === null || !adopts(service, adopter) || env.DEVSOCK === '0') return clean
+  const ports = service.sockets.map((socket) => {
+    const held = port(socket)
+    if (held === null) return '0'
+    return socket.binds === null || socket.binds === held ? `${held}` : `${socket.binds}=${held}`
+  })
+  return {
+    ...clean,
+    LD_PRELOAD: [library, ...theirs].join(':'),
+    DEVSOCK_ADOPT: ports.join(','),
+    DEVSOCK_HOLDER: holderSocket,
+    // AddressSanitizer ends a program in which any library comes before its own.
+    ASAN_OPTIONS: [...(env.ASAN_OPTIONS ? [env.ASAN_OPTIONS] : []), 'verify_asan_link_order=0'].join(':'),
+  }
+}
+
+/** Whether the library is in that process: it is in no static program, and not where the process may not be looked at. */
+export function isPreloaded(pid: number): boolean {
+  return unlessGone(() => readFileSync(`/proc/${pid}/maps`, 'utf8'))?.includes(`/${LIBRARY}`) ?? false
+}
