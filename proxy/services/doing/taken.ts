@@ -1,6 +1,7 @@
 import { type Descriptor, probe } from '../../../native/index.ts'
 import { adopts, isPreloaded } from '../adoption.ts'
 import { waiting } from '../kernel.ts'
+import type { Service } from '../state.ts'
 import { pause, type Task } from './task.ts'
 
 /** Milliseconds between two looks at a queue (2 µs each): fine while a start is young, then coarser. */
@@ -30,7 +31,7 @@ export async function taken(task: Task, awaited: Awaited): Promise<number> {
   const began = context.now()
   let most = waiting(task, lane)
   // A generation that a connection woke may have taken it before this first look.
-  if (most === 0 && task.state().reason.code === 'first-connection') return 1
+  if (most === 0 && wokenByConnection(task.state(), number)) return 1
   using knock = new Knock(task, awaited, began)
   for (;;) {
     const depth = waiting(task, lane)
@@ -42,6 +43,12 @@ export async function taken(task: Task, awaited: Awaited): Promise<number> {
     await pause(lookAfter(context.now() - began), task)
   }
 }
+
+/** The reason of the service will not do: under `overlap` it is that of the generation that serves. */
+const wokenByConnection = ({ front }: Service, number: number): boolean =>
+  front.kind === 'starting' &&
+  front.generation.number === number &&
+  front.generation.cause.code === 'first-connection'
 
 /** A connection of devsock's own, that the program may be seen to take. */
 class Knock implements Disposable {
