@@ -83,13 +83,21 @@ Result<std::unique_ptr<HeldSocket>> HeldSocket::store(SocketRecord record, std::
     if (!is_listening(listener.get())) closed.push_back(socket->size());
     socket->slots_.push_back({std::move(listener), {}, false});
   }
-  struct stat info;
-  if (address->is_unix() && ::lstat(address->path.c_str(), &info) == 0) {
-    socket->device_ = info.st_dev;
-    socket->inode_ = info.st_ino;
-  }
+  if (address->is_unix()) socket->find_files();
   if (auto error = socket->revive(closed)) return *error;
   return socket;
+}
+
+/// What the dead holder had at the path and beside it.
+void HeldSocket::find_files() {
+  struct stat info;
+  if (::lstat(address_.path.c_str(), &info) == 0) {
+    device_ = info.st_dev;
+    inode_ = info.st_ino;
+  }
+  const uint32_t newest = record_.order.back();
+  const bool waits = ::lstat(next_path().c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
+  if (waits && newest != record_.steered) next_ = newest;
 }
 
 Failed HeldSocket::watch(Loop& loop, Events events) {
@@ -119,9 +127,15 @@ Result<std::string> HeldSocket::fresh(uint32_t index) {
   if (index >= kMaxSlots) return Error{ENOSPC, "fresh", "a socket has at most 5 slots"};
   if (address_.is_unix()) {
     // Clients may wait at the path: that one is reset as a TCP slot is.
-    const bool at_path = index < size() && index == record_.steered;
-    if (auto error = at_path ? reset(index) : replace_unix(index)) return *error;
-    return at_path ? address_.path : next_path();
+    if (index < size() && index == record_.steered) {
+      if (auto error = reset(index)) return *error;
+      return address_.path;
+    }
+    if (next_) ::unlink(next_path().c_str());
+    next_.reset();
+    if (auto error = replace_unix(index, next_path())) return *error;
+    next_ = index;
+    return next_path();
   }
   if (index < size()) {
     if (auto error = reset(index)) return *error;
@@ -153,11 +167,17 @@ Failed HeldSocket::steer(uint32_t index) {
     return error;
   }
   if (next_ != index) return Error{ESTALE, "rename", address_.path + ": that slot has no path any more"};
-  struct stat info;
-  if (::lstat(next_path().c_str(), &info) != 0) return failed("lstat", next_path());
-  if (::rename(next_path().c_str(), address_.path.c_str()) != 0) return failed("rename", address_.path);
+  if (auto error = move_into_place(next_path())) return error;
   next_.reset();
   record_.steered = index;
+  return std::nullopt;
+}
+
+/// The socket file at `path` becomes the one at the address, with nothing in between.
+Failed HeldSocket::move_into_place(const std::string& path) {
+  struct stat info;
+  if (::lstat(path.c_str(), &info) != 0) return failed("lstat", path);
+  if (::rename(path.c_str(), address_.path.c_str()) != 0) return failed("rename", address_.path);
   device_ = info.st_dev;
   inode_ = info.st_ino;
   return std::nullopt;
@@ -167,24 +187,25 @@ Failed HeldSocket::reset(uint32_t index) {
   if (index >= size()) return malformed(record_.name + " has no slot " + std::to_string(index));
   if (!is_listening(slots_[index].listener.get())) {
     if (auto error = revive({index})) return error;
+    if (!is_listening(slots_[index].listener.get())) {
+      return Error{ESTALE, "listen", record_.name + ": that slot was shut down, and has no path any more"};
+    }
   }
   return reset_listener(slots_[index].listener.get(), record_.backlog, !address_.is_unix());
 }
 
 Failed HeldSocket::revive(const std::vector<uint32_t>& closed) {
-  if (address_.is_unix()) {
-    // A unix listener never listens again: another takes its number.
-    for (const uint32_t index : closed) {
-      const bool at_path = index == record_.steered;
-      if (auto error = replace_unix(index)) return error;
-      if (!at_path) continue;
-      record_.steered = size();  // no slot: steer() is to rename
-      auto error = steer(index);
-      record_.steered = index;
-      if (error) return error;
-    }
-    return std::nullopt;
+  auto error = address_.is_unix() ? revive_unix(closed) : revive_tcp(closed);
+  for (const uint32_t index : closed) {
+    Slot& slot = slots_[index];
+    // One that stays shut would be reported again whenever its interest changes.
+    if (!is_listening(slot.listener.get())) slot.watch.close();
+    else if (!slot.watch && !error) error = watch_slot(index);
   }
+  return error;
+}
+
+Failed HeldSocket::revive_tcp(const std::vector<uint32_t>& closed) {
   std::vector<uint32_t>& order = record_.order;
   for (const uint32_t index : closed) {
     const auto place = std::find(order.begin(), order.end(), index);
@@ -199,23 +220,35 @@ Failed HeldSocket::revive(const std::vector<uint32_t>& closed) {
   return attach();
 }
 
-/// A new listener under next_path() takes the slot's number.
-Failed HeldSocket::replace_unix(uint32_t index) {
-  if (next_) {
-    ::unlink(next_path().c_str());
-    next_.reset();
+/// A unix listener never listens again: another takes its number, where clients can still come to it.
+Failed HeldSocket::revive_unix(const std::vector<uint32_t>& closed) {
+  for (const uint32_t index : closed) {
+    if (index == record_.steered) {
+      const std::string path = address_.path + "^";
+      if (auto error = replace_unix(index, path)) return error;
+      if (auto error = move_into_place(path)) return error;
+    } else if (next_ == index) {
+      if (auto error = replace_unix(index, next_path())) return error;
+    }
   }
-  auto listener = listen_unix(next_path(), record_.backlog, record_.mode);
+  return std::nullopt;
+}
+
+/// A new listener at `path` takes the slot's number. It becomes the last of the order, which is of no use to the
+/// kernel here: so the next holder knows which slot waits under next_path().
+Failed HeldSocket::replace_unix(uint32_t index, const std::string& path) {
+  auto listener = listen_unix(path, record_.backlog, record_.mode);
   if (!listener) return listener.error();
   Slot slot{std::move(*listener), {}, false};
+  std::vector<uint32_t>& order = record_.order;
+  order.erase(std::remove(order.begin(), order.end(), index), order.end());
+  order.push_back(index);
   if (index == size()) {
     slots_.push_back(std::move(slot));
-    record_.order.push_back(index);
   } else {
     slots_[index].watch.close();
     slots_[index] = std::move(slot);
   }
-  next_ = index;
   return watch_slot(index);
 }
 

@@ -24,7 +24,7 @@ struct SocketRecord {
   std::string address;
   uint16_t port = 0;
   uint32_t steered = 0;
-  /// The kernel's order of the group, as slot numbers.
+  /// The kernel's order of the group, as slot numbers; of a unix socket the order in which its slots were made.
   std::vector<uint32_t> order;
   int backlog = 0;
   mode_t mode = 0;
@@ -79,7 +79,11 @@ class HeldSocket {
   HeldSocket(SocketRecord record, Address address) : record_(std::move(record)), address_(std::move(address)) {}
 
   Failed attach();
-  Failed replace_unix(uint32_t index);
+  void find_files();
+  Failed move_into_place(const std::string& path);
+  Failed revive_tcp(const std::vector<uint32_t>& closed);
+  Failed revive_unix(const std::vector<uint32_t>& closed);
+  Failed replace_unix(uint32_t index, const std::string& path);
   Failed watch_slot(uint32_t index);
   [[nodiscard]] std::string next_path() const { return address_.path + "~"; }
 

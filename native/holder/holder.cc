@@ -18,7 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kHelloDeadline = 5s;
-constexpr size_t kMaxPeers = 256;
+constexpr size_t kMaxPeers = 1024;
 
 UniqueFd open_spare() { return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 

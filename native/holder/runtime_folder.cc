@@ -14,7 +14,8 @@ namespace devsock {
 
 namespace {
 
-constexpr int kBacklog = 128;
+/// Every program of a large start may come to claim its slot at once.
+constexpr int kBacklog = 4096;
 
 /// Nobody else may put anything into the folder, or put another folder in its place.
 Failed check_folder(const std::string& path) {

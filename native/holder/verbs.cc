@@ -180,8 +180,12 @@ Result<Reply> Holder::fresh(Call call) {
   const auto index = parse_number<uint32_t>(call.args[1]);
   if (socket == nullptr) return Error{ENOENT, "find", "no socket " + call.args[0]};
   if (!index) return malformed("fresh: the slot is not a number");
+  const std::vector<uint32_t> order = socket->record().order;
   auto probe = socket->fresh(*index);
   if (!probe) return probe.error();
+  // One slot more at the end is what the reply says.
+  const bool grown = socket->record().order.size() > order.size();
+  if (!grown && socket->record().order != order) tell({"order", call.args[0], join_numbers(socket->record().order)});
   update_interest(call.args[0]);
   return Reply{{*probe}, {socket->slot(*index).listener.get()}};
 }

@@ -69,6 +69,7 @@ test('a stored socket steers, grows and keeps others out as a bound one does; a 
   await daemon.do('fresh', ['a', 1])
   await daemon.do('steer', ['a', 1])
   await daemon.do('bind', ['u', `unix:${path}`, 128, '640'])
+  await daemon.do('fresh', ['u', 1])
   const sockets = await daemon.list('socket')
   const port = Number(sockets[0]?.fields[2])
   const waiting = await open(port)
@@ -93,9 +94,11 @@ test('a stored socket steers, grows and keeps others out as a bound one does; a 
   expect(await again.refusal('bind', ['b', `loopback:${port}`, 16, '600'])).toBe('EADDRINUSE')
   for (const each of [waiting, client]) each.destroy()
 
-  expect((await again.do('fresh', ['u', 1])).fields).toEqual([`${path}~`])
-  expect(statSync(`${path}~`).mode & 0o777).toBe(0o640)
+  // Made by the one before, and not yet steered to.
   await again.do('steer', ['u', 1])
+  expect((await again.do('fresh', ['u', 0])).fields).toEqual([`${path}~`])
+  expect(statSync(`${path}~`).mode & 0o777).toBe(0o640)
+  await again.do('steer', ['u', 0])
   await again.do('drop', ['u'])
   expect(existsSync(path)).toBe(false)
 })

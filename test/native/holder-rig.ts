@@ -86,7 +86,7 @@ export class HolderPeer implements Disposable {
       this.events.findIndex((each) => each.what === what && args.every((arg, i) => each.args[i] === arg))
     await eventually(() => find() >= 0, {
       what: `the event ${what} ${args.join(' ')}`,
-      dump: async () => JSON.stringify(this.events.map(({ what, args }) => [what, ...args])),
+      dump: async () => JSON.stringify(this.events.slice(-20).map(({ what, args }) => [what, ...args])),
     })
     const [event] = this.events.splice(find(), 1)
     if (!event) throw new Error('unreachable')

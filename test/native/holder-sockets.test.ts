@@ -264,16 +264,35 @@ test('a unix socket is bound with its mode, swapped by rename and removed', asyn
   expect(readdirSync(holder.dir).filter((name) => name.startsWith('app.sock'))).toEqual([])
 })
 
-test('a unix listener that its program shuts down is replaced at its path', async () => {
+test('a unix listener that its program shuts down is replaced at its path; one that waits for its turn stays', async () => {
   const { holder, daemon } = await TestHolder.start()
   await using _ = holder
   const path = join(holder.dir, 'app.sock')
   await daemon.do('bind', ['u', `unix:${path}`, 16, '600'])
+  await daemon.do('fresh', ['u', 1])
+  await daemon.do('spawn', [], [holder.spec('u#2', { args: answering('two'), slots: ['1 app u'] })])
   const shut = ['python3', '-c', 'import socket; socket.socket(fileno=3).shutdown(socket.SHUT_RD)']
   await daemon.do('spawn', [], [holder.spec('u#1', { args: shut, slots: ['0 app u'] })])
-  await daemon.event('order', 'u', '0')
-  await daemon.do('spawn', [], [holder.spec('u#2', { args: answering('two'), slots: ['0 app u'] })])
+  await daemon.event('order', 'u', '1,0')
+  await daemon.event('gone', 'u#1')
+  await daemon.do('spawn', [], [holder.spec('u#3', { args: answering('three'), slots: ['0 app u'] })])
+  expect(await fetchFrom({ path })).toBe('three')
+  expect(await fetchFrom({ path: `${path}~` })).toBe('two')
+  await daemon.do('steer', ['u', 1])
   expect(await fetchFrom({ path })).toBe('two')
+  expect(readdirSync(holder.dir).filter((name) => name.startsWith('app.sock'))).toEqual(['app.sock'])
+
+  // Nobody comes to the old one any more, so nothing is made in its place before it is wanted.
+  await daemon.do('signal', ['u#3', 9, 'all'])
+  await daemon.event('gone', 'u#3')
+  await daemon.do('spawn', [], [holder.spec('u#4', { args: shut, slots: ['0 app u'] })])
+  await daemon.event('gone', 'u#4')
+  const again = holder.spec('u#5', { args: answering('five'), slots: ['0 app u'] })
+  expect(await daemon.refusal('spawn', [], [again])).toBe('ESTALE')
+  await daemon.do('fresh', ['u', 0])
+  await daemon.do('spawn', [], [again])
+  await daemon.do('steer', ['u', 0])
+  expect(await fetchFrom({ path })).toBe('five')
 })
 
 test('a unix path is taken over from the dead and from nobody else', async () => {
