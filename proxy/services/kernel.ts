@@ -1,9 +1,12 @@
 import { type Connection, connections, queueDepth } from '../../native/index.ts'
 import type { Task } from './doing/task.ts'
-import { allProcesses, socketInodes } from './processes.ts'
+import { allProcesses, socketInodes, unixConnections } from './processes.ts'
 
 /** As long as most answers take that are not streams. */
 const AMBIGUOUS_MS = 500
+
+/** A client's first bytes come within this time of its handshake, on a machine that is busy building. */
+const ASKS_WITHIN_MS = 250
 
 type About = Pick<Task, 'context' | 'unit'>
 
@@ -23,13 +26,23 @@ export function accepted({ unit }: About): Connection[] {
     .filter(({ inode }) => inode !== 0)
 }
 
-/** Open and waiting connections. Unix sockets count only what waits: the kernel does not say who accepted. */
+/** The same of its unix sockets. The kernel does not tell which of them are idle. */
+export function acceptedUnix({ unit }: About): { inode: number }[] {
+  const paths = new Set<string>()
+  for (const { address } of unit.service.sockets) {
+    // A slot is bound beside the path before it takes its place, and what it accepts keeps that name.
+    if (address.kind === 'unix') paths.add(address.path).add(`${address.path}~`)
+  }
+  return paths.size === 0 ? [] : unixConnections(paths).map((inode) => ({ inode }))
+}
+
+/** Open and waiting connections. */
 export function openConnections(about: About, lane: number): number {
-  return accepted(about).length + waiting(about, lane)
+  return accepted(about).length + acceptedUnix(about).length + waiting(about, lane)
 }
 
 /** Those of `rows` that a process of the group has open. */
-export function heldByGroup(rows: Connection[], group: number): Connection[] {
+export function heldByGroup<T extends { inode: number }>(rows: T[], group: number): T[] {
   if (rows.length === 0) return []
   const inodes = new Set(
     allProcesses()
@@ -41,14 +54,15 @@ export function heldByGroup(rows: Connection[], group: number): Connection[] {
 
 /**
  * Whether a server is in the middle of something on this connection, as far as the kernel can tell: bytes wait
- * in either direction, or it has read since it last wrote. (A connection on which nothing ever came is not busy:
- * its client has asked nothing yet.)
+ * in either direction, or it has read since it last wrote. Who has just connected is about to ask: that counts
+ * too. (One that stays silent, as browsers open them in advance, is not busy.)
  */
 export function isBusy(connection: Connection): boolean {
   const { state, receiveQueue, sendQueue, lastSentMs, lastReceivedMs } = connection
   if (receiveQueue > 0 || sendQueue > 0) return true
   if (state !== 'established' && state !== 'close-wait') return false
-  if (connection.segmentsReceived === 0) return false
+  // Until data comes, the kernel counts from the handshake.
+  if (connection.segmentsReceived === 0) return lastReceivedMs !== null && lastReceivedMs < ASKS_WITHIN_MS
   if (connection.segmentsSent === 0 || lastSentMs === null || lastReceivedMs === null) return true
   // The kernel counts in ticks: a request and an answer within one look alike, and only time tells.
   return lastReceivedMs < lastSentMs || (lastReceivedMs === lastSentMs && lastSentMs < AMBIGUOUS_MS)

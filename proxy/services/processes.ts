@@ -15,6 +15,9 @@ function bootedAt(): number {
   return Date.now() - seconds * 1000
 }
 
+/** SS_CONNECTED (linux/net.h), as /proc/net/unix prints it. */
+const UNIX_CONNECTED = '03'
+
 export interface Member {
   pid: number
   /** Process group. */
@@ -48,6 +51,19 @@ export function socketInodes(pid: number): number[] {
     const target = linkOrNull(`/proc/${pid}/fd/${fd}`)
     const inode = target === null ? null : /^socket:\[(\d+)\]$/.exec(target)?.[1]
     if (inode) inodes.push(Number(inode))
+  }
+  return inodes
+}
+
+/**
+ * Inodes of the connected stream sockets that were accepted at one of these paths (/proc/net/unix, unix(7)): an
+ * accepted socket has its listener's name, as that was bound.
+ */
+export function unixConnections(paths: ReadonlySet<string>): number[] {
+  const inodes: number[] = []
+  for (const line of readFileSync('/proc/net/unix', 'utf8').split('\n')) {
+    const row = /^\S+: \S+ \S+ \S+ \S+ (\S+) +(\d+) (.+)$/.exec(line)
+    if (row?.[1] === UNIX_CONNECTED && paths.has(row[3] ?? '')) inodes.push(Number(row[2]))
   }
   return inodes
 }

@@ -105,7 +105,7 @@ test('a unix socket starts its service, refuses nobody in a swap, and its path g
     url: null,
   })
   expect((await ask()).body).toBe('v1')
-  const load = rig.load({ port: 0, socketPath, rate: 50 })
+  const load = rig.load({ port: 0, socketPath, path: '/slow', rate: 50 })
   for (let save = 2; save <= 6; save += 1) {
     await rig.edit('server.mjs', bump)
     await rig.succeed('wait', 'api')

@@ -3,21 +3,21 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 
 /**
- * Ports for configurations, which name theirs before anything is bound. They come from below the
- * kernel's ephemeral range (32768…), where no client's source port can take one in between, and from a
- * part of it that belongs to this worker alone.
+ * Ports for configurations, which name theirs before anything is bound. They come from below the kernel's
+ * ephemeral range (32768…), where no client's source port can take one in between. Test files run at the same
+ * time in processes whose numbers are close together: the stride keeps them, and other runs, apart.
  */
-const worker = Number(process.env.VITEST_POOL_ID ?? 0) % 16
 const FIRST = 10_000
-const SPAN = 1_400
-let next = process.pid % SPAN
+const SPAN = 22_000
+const STRIDE = 677
+let next = (process.pid * STRIDE) % SPAN
 
 export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < SPAN; tries++) {
-    const port = FIRST + worker * SPAN + (next++ % SPAN)
+  for (let tries = 0; tries < STRIDE; tries++) {
+    const port = FIRST + (next++ % SPAN)
     if (await isFree(port)) return port
   }
-  throw new Error('no free port left for this worker')
+  throw new Error('no free port left for this process')
 }
 
 async function isFree(port: number): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { accepted, heldByGroup, isBusy, waiting } from '../kernel.ts'
+import { accepted, acceptedUnix, heldByGroup, isBusy, waiting } from '../kernel.ts'
 import { pause, type Task } from './task.ts'
 
 /** Milliseconds between two looks: the first ones are quick, because most servers have nothing left to do. */
@@ -9,8 +9,8 @@ const LOOK_MS = 25
  * Waits until generation `number`, which gets no new connection any more, has accepted what waited in its lane
  * and answers nothing; at the drain deadline whatever is busy is counted as cut.
  *
- * By the kernel's view alone, so it holds for every server: under `protocol: http` a connection whose last
- * data went out is idle, and does not hold up the end; otherwise every open connection does.
+ * By the kernel's view alone, so it holds for every server: under `protocol: http` over TCP a connection whose
+ * last data went out is idle, and does not hold up the end; otherwise every open connection does.
  */
 export async function drain(
   task: Task,
@@ -36,5 +36,5 @@ function busyConnections(task: Task, number: number): number {
   const busy = accepted(task).filter((row) =>
     http.has(row.localPort) ? isBusy(row) : row.state === 'established',
   )
-  return heldByGroup(busy, group).length
+  return heldByGroup([...busy, ...acceptedUnix(task)], group).length
 }
