@@ -85,8 +85,10 @@ static void make_listen_pid_exact(int count) {
   for (char **each = environ; each != NULL && *each != NULL; each++) {
     const char *value = value_of(*each, "LISTEN_PID");
     uint64_t pid;
-    if (value == NULL || (parse(value, &pid), pid == self)) continue;
+    if (value == NULL) continue;
+    parse(value, &pid);
     if (has_all_slots(count)) {
+      if (pid == self) return;
       char *at = append_number(append(text, text + sizeof text, "LISTEN_PID="), text + sizeof text - 1, self);
       *at = '\0';
       *each = text;
