@@ -20,6 +20,8 @@
       'type': 'executable',
       'sources': ['<!@(node -p "fs.readdirSync(\'holder\').filter((name) => name.endsWith(\'.cc\')).map((name) => \'holder/\' + name).join(\' \')")'],
       'conditions': [
+        # epoll, pidfds, AF_UNIX SOCK_SEQPACKET.
+        ['OS!="linux"', { 'type': 'none' }],
         # Static: it runs from a copy, on whatever libc is there.
         ['sanitize==0', { 'cflags': ['-O2', '-ffunction-sections'], 'ldflags': ['-static', '-s', '-Wl,--gc-sections'] }],
       ],

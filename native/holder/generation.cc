@@ -105,6 +105,18 @@ size_t signal_strays(const std::vector<Process>& table, const Generation& genera
   return signal_each(pids_where(table, generation, is_stray), generation, number);
 }
 
+/// What goes on of a generation whose leader has ended.
+struct Left {
+  size_t members = 0;
+  size_t strays = 0;
+};
+
+/// Reads the table where it has not been read yet.
+Left left_in(std::vector<Process>& table, const Generation& generation) {
+  if (table.empty()) table = read_processes();
+  return {pids_where(table, generation, in_group).size(), pids_where(table, generation, is_stray).size()};
+}
+
 bool says_ready(std::string_view payload) {
   const auto lines = split(payload, '\n');
   return std::find(lines.begin(), lines.end(), "READY=1") != lines.end();
@@ -293,26 +305,20 @@ void Generations::settle() {
   std::vector<Process> second;
   for (const auto& [id, generation] : all_) {
     if (generation->phase != Generation::Phase::exited) continue;
-    size_t members = 0;
-    size_t strays = 0;
-    const auto count_in = [&](std::vector<Process>& rows) {
-      if (rows.empty()) rows = read_processes();
-      members = pids_where(rows, *generation, in_group).size();
-      strays = pids_where(rows, *generation, is_stray).size();
-    };
+    Left left;
     // Whatever outlives a leader is a child of the holder, or a descendant of one that is.
     if (orphans > 0 || generation->adopted) {
-      count_in(table);
+      left = left_in(table, *generation);
       // A process may be born behind the reader's back and its parent gone before the reader comes by: what is
       // missing once is looked for again.
-      if (members + strays == 0) count_in(second);
+      if (left.members + left.strays == 0) left = left_in(second, *generation);
     }
-    generation->left = members + strays;
+    generation->left = left.members + left.strays;
     if (!generation->announced) {
       generation->announced = true;
       events_.exited(*generation);
     }
-    if (members == 0 && generation->pinned) {
+    if (left.members == 0 && generation->pinned) {
       ::waitpid(generation->pid, nullptr, WNOHANG);
       generation->pinned = false;
     }
