@@ -60,6 +60,8 @@ export class Rig implements AsyncDisposable {
       HOME: join(root, 'home'),
       DEVSOCK_STATE_DIR: this.stateDir,
       DEVSOCK_RUNTIME_DIR: this.runtimeDir,
+      // Any free one: the usual port is the developer's own daemon's.
+      DEVSOCK_DASHBOARD_PORT: '0',
       ...options.env,
     })
   }
@@ -269,6 +271,7 @@ export class Rig implements AsyncDisposable {
     const sockets = projects.flatMap((project) => project.services).flatMap((service) => service.sockets)
     // A port in conflict is somebody else's, who may keep it.
     for (const { port, owner } of sockets) if (port && !owner) this.#ports.add(port)
+    if (daemon?.dashboard) this.#ports.add(Number(new URL(daemon.dashboard).port))
     // A holder whose daemon was killed is no reason to skip: `down` finds it.
     if (!daemon && (await this.processes()).length === 0) return
     // A daemon leaves with its last project; one that was only asked something has to be told.
