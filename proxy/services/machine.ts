@@ -519,7 +519,7 @@ class Life {
     const failed = this.failedStart()
     const forked = code === 0 && left > 0
     const what = forked
-      ? `ended with exit 0 but left ${left} processes running`
+      ? `ended with exit 0 but left ${left} ${left === 1 ? 'process' : 'processes'} running`
       : `${text} before it was ready`
     const waits = waitsFor(this.service.policy, failed.retryAt === null ? null : failed.retryAt - this.at)
     const hint = forked
