@@ -44,7 +44,7 @@ export function LogView({ service }: { service: string }) {
         <input
           ref={search}
           type="search"
-          placeholder="filter, or /regular expression/"
+          placeholder="filter, or /regex/"
           aria-label="filter lines"
           value={text}
           onChange={({ target }) => setText(target.value)}

@@ -28,7 +28,10 @@ export function remember(history: History, service: string, entries: Entry[]): H
 /** What a status says that the one before it did not. */
 export function newEntries(before: ServiceStatus, now: ServiceStatus, at: string): Entry[] {
   const entries: Entry[] = []
-  if (now.crashes > before.crashes && now.lastExit) entries.push(exitEntry(now, now.lastExit.at))
+  const isFailure = now.state === 'failed' && isNews(before, now)
+  // A failure names the exit that it is.
+  if (now.crashes > before.crashes && now.lastExit && !isFailure)
+    entries.push(exitEntry(now, now.lastExit.at))
   if (now.swaps > before.swaps && now.lastSwap) entries.push(swapEntry(now, now.lastSwap, at))
   else if (isNews(before, now)) entries.push(stateEntry(now, at))
   return entries
@@ -36,12 +39,13 @@ export function newEntries(before: ServiceStatus, now: ServiceStatus, at: string
 
 /** What is known of a service when the page meets it. */
 export function firstEntries(service: ServiceStatus, at: string): Entry[] {
-  const { lastExit, lastSwap, readyAt, crashes } = service
+  const { lastExit, lastSwap, readyAt, crashes, state } = service
   const entries: Entry[] = []
+  if (state === 'failed' && lastExit) return [stateEntry(service, lastExit.at)]
   if (lastExit && crashes > 0) entries.push(exitEntry(service, lastExit.at))
   if (lastSwap && readyAt && lastSwap.to === service.generation)
     entries.push(swapEntry(service, lastSwap, readyAt))
-  else if (!PASSING.has(service.state)) entries.push(stateEntry(service, readyAt ?? at))
+  else if (!PASSING.has(state)) entries.push(stateEntry(service, readyAt ?? at))
   return entries.toSorted((one, other) => one.at.localeCompare(other.at))
 }
 

@@ -1,12 +1,10 @@
 import { memo } from 'react'
 import type { ServiceStatus } from '../../proxy/protocol.ts'
 import { bytes, duration, receiptText } from '../model/words.ts'
-import { ownerText } from './owner-text.ts'
 import { ServiceActions } from './service-actions.tsx'
 import { SocketLinks } from './socket-links.tsx'
 import { Sparkline } from './sparkline.tsx'
 import { StateMark } from './state-mark.tsx'
-import { conflictOf } from './use-actions.ts'
 
 /** A service on the overview: what it does and why, where, and what can be done. */
 export const ServiceCard = memo(function ServiceCard({
@@ -16,8 +14,7 @@ export const ServiceCard = memo(function ServiceCard({
   service: ServiceStatus
   href: string
 }) {
-  const { name, state, reason, sockets, memory, cpu } = service
-  const owner = conflictOf(service)?.owner
+  const { name, state, reason, sockets, generation, pid, handover, lastSwap, memory, cpu } = service
   const [queued, open] = [
     sum(sockets.map((socket) => socket.queued)),
     sum(sockets.map((socket) => socket.open)),
@@ -37,31 +34,31 @@ export const ServiceCard = memo(function ServiceCard({
           <span className={queued > 0 ? 'queued' : ''}>{queued} queued</span> · {open} open
         </p>
       </div>
-      <div className="card-run">
-        <p className="tabular">{runText(service)}</p>
-        <p className="soft" title={service.lastSwap ? receiptText(service.lastSwap) : undefined}>
-          {service.lastSwap
-            ? `swap ${duration(service.lastSwap.ms)}, ${service.lastSwap.cut} cut`
-            : (service.handover ?? '')}
+      <div className="card-run tabular">
+        <p>
+          {[generation === 0 ? 'never ran' : `generation ${generation}`, handover]
+            .filter(Boolean)
+            .join(' · ')}
+        </p>
+        <p className="soft" title={lastSwap ? receiptText(lastSwap) : undefined}>
+          {[
+            pid === null ? '' : `pid ${pid}`,
+            lastSwap ? `swap ${duration(lastSwap.ms)}, ${lastSwap.cut} cut` : '',
+          ]
+            .filter(Boolean)
+            .join(' · ')}
         </p>
       </div>
-      <div className="card-usage">
+      <div className={memory === null ? 'card-usage idle' : 'card-usage'}>
         <Sparkline service={service} />
         <p className="soft tabular">{memory === null ? '' : `${bytes(memory)} · ${cpu ?? 0} %`}</p>
       </div>
       <ServiceActions service={service} />
-      {(reason.hint || owner) && (state === 'failed' || state === 'conflict') && (
-        <p className="card-hint">
-          {owner ? `${ownerText(owner)} has it.` : ''} {reason.hint}
-        </p>
+      {reason.hint && (state === 'failed' || state === 'conflict') && (
+        <p className="card-hint">{reason.hint}</p>
       )}
     </article>
   )
 })
-
-function runText({ generation, pid }: ServiceStatus): string {
-  if (generation === 0) return 'never ran'
-  return pid === null ? `generation ${generation}` : `generation ${generation} · pid ${pid}`
-}
 
 const sum = (numbers: number[]): number => numbers.reduce((total, number) => total + number, 0)

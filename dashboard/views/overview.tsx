@@ -38,7 +38,7 @@ export function Overview() {
 function Project({ project }: { project: ProjectStatus }) {
   return (
     <section className="project" aria-labelledby={`project-${project.id}`}>
-      <header>
+      <header className="project-head">
         <h2 id={`project-${project.id}`}>{project.id}</h2>
         <p className="soft" title={project.config ?? ''}>
           {project.dir}

@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import type { PortListing } from '../../proxy/protocol.ts'
 import { useKeys } from '../keys.ts'
-import { allServices } from '../model/model.ts'
+import { allServices, findService } from '../model/model.ts'
 import { useFreeing } from '../parts/free-dialog.tsx'
 import { serviceHref, useQueryText } from '../route.ts'
 import { useModel, useStore } from '../store.ts'
@@ -16,7 +16,7 @@ export function Ports() {
   const shown = rows.filter((row) => matches(row, text.toLowerCase()))
   return (
     <section className="ports" aria-labelledby="ports-title">
-      <header>
+      <header className="ports-head">
         <h2 id="ports-title">Ports of this machine</h2>
         <input
           ref={search}
@@ -63,24 +63,28 @@ export function Ports() {
   )
 }
 
-/** What has the same port and the same processes: usually the two families of one server. */
+/** What has the same port and is of the same processes, or service: two families, or the slots of one socket. */
 interface Row extends Omit<PortListing, 'address' | 'inode'> {
   addresses: string[]
   inodes: number[]
 }
 
 function PortRow({ row }: { row: Row }) {
-  const { daemon } = useModel()
+  const model = useModel()
   const free = useFreeing()
   const { protocol, port, addresses, owners, service } = row
-  const isOwn = owners.some(({ pid }) => pid === daemon?.pid || pid === daemon?.holderPid)
+  const isOwn = owners.some(({ pid }) => pid === model.daemon?.pid || pid === model.daemon?.holderPid)
+  // What is held for this machine alone is bound to every address of its loopback device.
+  const held =
+    service === null ? null : findService(model, service)?.sockets.find((socket) => socket.port === port)
+  const place = isOwn && !held ? 'localhost' : (held?.address ?? addresses.map(addressText).join(', '))
   return (
     <tr>
       <th scope="row" className="tabular">
         {port}
         {protocol === 'udp' && <span className="soft"> udp</span>}
       </th>
-      <td className="tabular">{addresses.join(', ')}</td>
+      <td className="tabular">{place}</td>
       <td>
         {service !== null ? (
           <a href={serviceHref(service)}>{service}</a>
@@ -96,7 +100,7 @@ function PortRow({ row }: { row: Row }) {
         )}
       </td>
       <td className="folder" title={owners[0]?.cwd ?? ''}>
-        {service === null && !isOwn && owners[0]?.cwd}
+        <bdi>{service === null && !isOwn && owners[0]?.cwd}</bdi>
       </td>
       <td>{owners[0]?.user}</td>
       <td>
@@ -109,6 +113,10 @@ function PortRow({ row }: { row: Row }) {
     </tr>
   )
 }
+
+/** What is bound to everything says so by two different addresses. */
+const addressText = (address: string): string =>
+  address === '::' || address === '0.0.0.0' ? `all (${address})` : address
 
 /** The listing, taken again when a service changed its state or somebody comes back to the page. */
 function usePorts(): { ports: PortListing[] | null; load(): void } {
@@ -136,7 +144,8 @@ function usePorts(): { ports: PortListing[] | null; load(): void } {
 function merged(listings: PortListing[]): Row[] {
   const rows = new Map<string, Row>()
   for (const { address, inode, ...listing } of listings) {
-    const key = [listing.protocol, listing.port, ...listing.owners.map(({ pid }) => pid)].join()
+    const whose = listing.service ?? listing.owners.map(({ pid }) => pid).join()
+    const key = [listing.protocol, listing.port, whose].join()
     const row = rows.get(key)
     if (row === undefined) rows.set(key, { ...listing, addresses: [address], inodes: [inode] })
     else {

@@ -2,11 +2,9 @@ import type { ServiceStatus } from '../../proxy/protocol.ts'
 import { useKeys } from '../keys.ts'
 import { allServices, type Model } from '../model/model.ts'
 import { timeOfDay } from '../model/words.ts'
-import { ownerText } from '../parts/owner-text.ts'
 import { ProblemList } from '../parts/problem-list.tsx'
 import { ServiceActions } from '../parts/service-actions.tsx'
 import { StateMark } from '../parts/state-mark.tsx'
-import { conflictOf } from '../parts/use-actions.ts'
 import { serviceHref } from '../route.ts'
 import { useModel } from '../store.ts'
 
@@ -62,7 +60,6 @@ export function Problems() {
 }
 
 function Trouble({ service }: { service: ServiceStatus }) {
-  const owner = conflictOf(service)?.owner
   return (
     <article className="trouble" aria-label={service.id}>
       <div>
@@ -71,7 +68,6 @@ function Trouble({ service }: { service: ServiceStatus }) {
         </h3>
         <StateMark state={service.state} />
         <p>{service.reason.message}</p>
-        {owner && <p>{ownerText(owner)} has the port.</p>}
         {service.reason.hint && <p className="soft">{service.reason.hint}</p>}
       </div>
       <ServiceActions service={service} />

@@ -4,13 +4,11 @@ import { useKeys } from '../keys.ts'
 import { LogView } from '../log/log-view.tsx'
 import { findService } from '../model/model.ts'
 import { bytes, projectOf } from '../model/words.ts'
-import { ownerText } from '../parts/owner-text.ts'
 import { ServiceActions } from '../parts/service-actions.tsx'
 import { SocketLinks } from '../parts/socket-links.tsx'
 import { Sparkline } from '../parts/sparkline.tsx'
 import { StateMark } from '../parts/state-mark.tsx'
 import { Timeline } from '../parts/timeline.tsx'
-import { conflictOf } from '../parts/use-actions.ts'
 import { useServiceKeys } from '../parts/use-service-keys.ts'
 import { useModel } from '../store.ts'
 
@@ -21,7 +19,6 @@ export function ServiceView({ id }: { id: string }) {
   useServiceKeys(() => id)
   useKeys({ Escape: () => location.assign('#/') })
   if (service === null) return <Unknown id={id} />
-  const owner = conflictOf(service)?.owner
   const { reason, state } = service
   return (
     <div className="service">
@@ -35,7 +32,6 @@ export function ServiceView({ id }: { id: string }) {
       </header>
       <div className={`why why-${state}`}>
         <p>{reason.message}</p>
-        {owner && <p>{ownerText(owner)} has the port.</p>}
         {reason.hint && <p className="soft">{reason.hint}</p>}
       </div>
       <Facts service={service} />
