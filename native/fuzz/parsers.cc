@@ -36,7 +36,8 @@ void fuzz_spec(std::string_view bytes) {
   expect(spec->cwd.front() == '/' && spec->log.front() == '/');
   // No string may hold a NUL: execve() would cut it.
   for (const auto* list : {&spec->args, &spec->env}) {
-    expect(std::all_of(list->begin(), list->end(), [](const std::string& each) { return each.find('\0') == each.npos; }));
+    const auto is_whole = [](const std::string& each) { return each.find('\0') == std::string::npos; };
+    expect(std::all_of(list->begin(), list->end(), is_whole));
   }
   expect(!spec->nofile || spec->nofile->rlim_cur <= spec->nofile->rlim_max);
 }

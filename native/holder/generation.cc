@@ -207,8 +207,12 @@ Failed Generations::adopt(Generation known, UniqueFd notify) {
     generation->pidfd.reset();
     generation->phase = Generation::Phase::exited;
     const std::vector<Process> table = read_processes();
-    const auto is_left = [&](const Process& each) { return in_group(each, *generation) || is_stray(each, *generation); };
-    if (std::none_of(table.begin(), table.end(), is_left)) return Error{ESRCH, "adopt", generation->id + ": nothing of it is left"};
+    const auto is_left = [&](const Process& each) {
+      return in_group(each, *generation) || is_stray(each, *generation);
+    };
+    if (std::none_of(table.begin(), table.end(), is_left)) {
+      return Error{ESRCH, "adopt", generation->id + ": nothing of it is left"};
+    }
   }
   return enter(std::move(generation));
 }
@@ -223,11 +227,12 @@ Failed Generations::enter(std::unique_ptr<Generation> owned) {
     return error;
   }
   if (generation.pidfd) {
-    const bool watching = generation.exit_watch.open(loop_, generation.pidfd.get(), EPOLLIN, [this, &generation](uint32_t) {
+    const auto on_end = [this, &generation](uint32_t) {
       generation.exit_watch.close();
       on_exit(generation, exit_status(generation.pidfd.get(), generation.pid, generation.start));
       settle();
-    });
+    };
+    const bool watching = generation.exit_watch.open(loop_, generation.pidfd.get(), EPOLLIN, on_end);
     if (!watching) return failed("epoll_ctl", id);
   }
   all_.emplace(id, std::move(owned));

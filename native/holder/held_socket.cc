@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "listener.h"
+#include "text.h"
 
 namespace devsock {
 
@@ -33,7 +34,22 @@ bool is_permutation_of_slots(std::vector<uint32_t> order, size_t slots) {
   return order.size() == slots;
 }
 
+std::string octal(mode_t mode) {
+  char digits[12];
+  std::snprintf(digits, sizeof digits, "%o", mode);
+  return digits;
+}
+
 }  // namespace
+
+std::vector<std::string> print(const SocketRecord& record) {
+  return {record.address,
+          std::to_string(record.port),
+          std::to_string(record.steered),
+          join_numbers(record.order),
+          std::to_string(record.backlog),
+          octal(record.mode)};
+}
 
 Result<std::unique_ptr<HeldSocket>> HeldSocket::bind(SocketRecord record) {
   auto address = parse_address(record.address);

@@ -30,6 +30,9 @@ struct SocketRecord {
   mode_t mode = 0;
 };
 
+/// ADDRESS PORT STEERED ORDER BACKLOG MODE, as `list` and `fetch` give them and `store` takes them.
+std::vector<std::string> print(const SocketRecord& record);
+
 /// One kernel listener. The generation that has it has a duplicate: its description is shared, and its own
 /// alone.
 struct Slot {

@@ -35,7 +35,8 @@ Holder::Holder(Loop& loop, RuntimeFolder folder, UniqueFd listener, Launch daemo
       generations_(loop, folder_.notify_folder(), defaults,
                    {.exited =
                         [this](const Generation& each) {
-                          tell({"exited", each.id, text_of(each.code), text_of(each.signal), std::to_string(each.left)});
+                          const std::string left = std::to_string(each.left);
+                          tell({"exited", each.id, text_of(each.code), text_of(each.signal), left});
                         },
                     .gone = [this](const Generation& each) { tell({"gone", each.id}); },
                     .ready = [this](const Generation& each) { tell({"ready", each.id}); },
@@ -129,9 +130,8 @@ HeldSocket* Holder::find_socket(const std::string& name) {
 
 Failed Holder::enter(std::unique_ptr<HeldSocket> socket) {
   const std::string name = socket->record().name;
-  if (auto error = socket->watch(loop_, [this, name](uint32_t index, uint32_t events) { on_slot(name, index, events); })) {
-    return error;
-  }
+  const auto events = [this, name](uint32_t index, uint32_t events) { on_slot(name, index, events); };
+  if (auto error = socket->watch(loop_, events)) return error;
   sockets_.emplace(name, std::move(socket));
   update_interest(name);
   return std::nullopt;

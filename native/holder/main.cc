@@ -158,7 +158,9 @@ int run(int argc, char** argv) {
       else holder.on_child();
     }
   };
-  if (!signal_watch.open(loop, signals.get(), EPOLLIN, on_signal)) return complain(failed("epoll_ctl", "loop"), kExitFailed);
+  if (!signal_watch.open(loop, signals.get(), EPOLLIN, on_signal)) {
+    return complain(failed("epoll_ctl", "loop"), kExitFailed);
+  }
   if (auto error = move_stdio(*log)) return complain(*error, kExitFailed);
   log_line("started");
   if (auto error = holder.start(options->adopt)) {

@@ -20,7 +20,11 @@ constexpr auto kSendAgain = 10ms;
 }  // namespace
 
 Peer::Peer(Loop& loop, UniqueFd socket, ucred who, Events events)
-    : loop_(loop), socket_(std::move(socket)), who_(who), events_(std::move(events)), again_(loop, [this] { flush(); }) {}
+    : loop_(loop),
+      socket_(std::move(socket)),
+      who_(who),
+      events_(std::move(events)),
+      again_(loop, [this] { flush(); }) {}
 
 bool Peer::open() {
   return watch_.open(loop_, socket_.get(), EPOLLIN, [this](uint32_t events) { on_event(events); });

@@ -65,7 +65,8 @@ Result<UniqueFd> RuntimeFolder::listen() {
   // Renamed into its place when it listens: it is never found refusing.
   const std::string temporary = path_ + "/h~";
   if (socket_path().size() > kMaxUnixPath) {
-    return Error{ENAMETOOLONG, "bind", socket_path() + ": a socket's path has at most 107 bytes; set DEVSOCK_RUNTIME_DIR"};
+    return Error{ENAMETOOLONG, "bind",
+                 socket_path() + ": a socket's path has at most 107 bytes; set DEVSOCK_RUNTIME_DIR"};
   }
   const auto address = unix_address(temporary);
   ::unlink(temporary.c_str());

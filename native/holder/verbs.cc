@@ -1,4 +1,5 @@
-// The requests of ARCHITECTURE.md, "The holder's protocol": what each takes, and what it answers.
+// The requests of ARCHITECTURE.md, "The holder's protocol": what each takes, and what it answers. `list` is in
+// list.cc.
 
 #include <signal.h>
 
@@ -35,36 +36,6 @@ std::optional<Scope> parse_scope(const std::string& text) {
   if (text == "group") return Scope::group;
   if (text == "all") return Scope::all;
   return std::nullopt;
-}
-
-const char* print(Generation::Phase phase) {
-  switch (phase) {
-    case Generation::Phase::running:
-      return "running";
-    case Generation::Phase::exited:
-      return "exited";
-    case Generation::Phase::gone:
-      break;
-  }
-  return "gone";
-}
-
-std::string text_of(std::optional<int> number) { return number ? std::to_string(*number) : std::string(); }
-
-std::string octal(mode_t mode) {
-  char digits[12];
-  std::snprintf(digits, sizeof digits, "%o", mode);
-  return digits;
-}
-
-/// ADDRESS PORT STEERED ORDER BACKLOG MODE
-std::vector<std::string> describe(const SocketRecord& record) {
-  return {record.address,
-          std::to_string(record.port),
-          std::to_string(record.steered),
-          join_numbers(record.order),
-          std::to_string(record.backlog),
-          octal(record.mode)};
 }
 
 /// Reads BACKLOG and MODE; what is wrong with them.
@@ -119,8 +90,8 @@ void Holder::answer(Peer& peer, Request& request, std::vector<UniqueFd> fds) {
     peer.hold();
     Peer* asked = &peer;
     return shut_down(!daemon_.is(peer.who().pid), [this, asked, seq] {
-      const bool there = std::any_of(peers_.begin(), peers_.end(), [&](const auto& each) { return each.get() == asked; });
-      if (there) reply(*asked, seq, Reply{});
+      const auto is_it = [&](const auto& each) { return each.get() == asked; };
+      if (std::any_of(peers_.begin(), peers_.end(), is_it)) reply(*asked, seq, Reply{});
     });
   }
   const auto verb = verbs().find(request.verb);
@@ -282,7 +253,7 @@ Result<Reply> Holder::relay(Call call) {
 Result<Reply> Holder::fetch(Call call) {
   HeldSocket* socket = find_socket(call.args[0]);
   if (socket == nullptr) return Error{ENOENT, "find", "no socket " + call.args[0]};
-  return Reply{describe(socket->record()), socket->listeners()};
+  return Reply{print(socket->record()), socket->listeners()};
 }
 
 /// A program may have what its own generation was started with, and nothing else.
@@ -309,9 +280,9 @@ Result<Reply> Holder::store(Call call) {
   record.port = *port;
   record.steered = *steered;
   record.order = *order;
-  if (auto error = take_backlog_and_mode(record, args.size() > 5 ? args[5] : "4096", args.size() > 6 ? args[6] : "600")) {
-    return *error;
-  }
+  const std::string backlog = args.size() > 5 ? args[5] : "4096";
+  const std::string mode = args.size() > 6 ? args[6] : "600";
+  if (auto error = take_backlog_and_mode(record, backlog, mode)) return *error;
   if (find_socket(record.name) != nullptr) return Error{EEXIST, "store", "there is a socket " + record.name};
   auto socket = HeldSocket::store(std::move(record), std::move(call.fds));
   if (!socket) return socket.error();
@@ -351,69 +322,6 @@ Result<Reply> Holder::drop(Call call) {
   found->second->remove_path();
   sockets_.erase(found);
   return Reply{};
-}
-
-void Holder::list_generation(Peer& peer, const std::string& seq, const Generation& generation) {
-  std::vector<std::string> fields = {seq,
-                                     "item",
-                                     "generation",
-                                     generation.id,
-                                     std::to_string(generation.pid),
-                                     std::to_string(generation.start),
-                                     print(generation.phase),
-                                     text_of(generation.code),
-                                     text_of(generation.signal),
-                                     generation.ready ? "1" : "0",
-                                     std::to_string(generation.left),
-                                     generation.invocation};
-  for (const SpecSlot& slot : generation.slots) fields.push_back(print(slot));
-  peer.send(fields, generation.notify.fds());
-}
-
-/// One item at a time, as the peer takes them: each with its state at that moment. What goes in the meantime is
-/// left out; what comes is told by events, or was asked for by the reader itself.
-void Holder::list(Call call) {
-  struct Cursor {
-    std::vector<std::string> sockets;
-    std::vector<std::string> generations;
-    std::vector<std::string> armed;
-    size_t next = 0;
-    size_t sent = 0;
-  };
-  auto cursor = std::make_shared<Cursor>();
-  for (const auto& [name, socket] : sockets_) cursor->sockets.push_back(name);
-  for (const auto& [id, generation] : generations_.all()) cursor->generations.push_back(id);
-  for (const auto& [key, spec] : armed_) cursor->armed.push_back(key);
-  Peer* peer = &call.peer;
-  peer->stream([this, peer, cursor, seq = call.seq] {
-    size_t at = cursor->next++;
-    if (at < cursor->sockets.size()) {
-      HeldSocket* socket = find_socket(cursor->sockets[at]);
-      if (socket == nullptr) return true;
-      std::vector<std::string> fields = describe(socket->record());
-      fields.insert(fields.begin(), {seq, "item", "socket", socket->record().name});
-      cursor->sent++;
-      peer->send(fields, socket->listeners());
-      return true;
-    }
-    at -= cursor->sockets.size();
-    if (at < cursor->generations.size()) {
-      const Generation* generation = generations_.find(cursor->generations[at]);
-      if (generation == nullptr) return true;
-      cursor->sent++;
-      list_generation(*peer, seq, *generation);
-      return true;
-    }
-    at -= cursor->generations.size();
-    if (at < cursor->armed.size()) {
-      if (!armed_.contains(cursor->armed[at])) return true;
-      cursor->sent++;
-      peer->send({seq, "item", "armed", cursor->armed[at]});
-      return true;
-    }
-    peer->send({seq, "ok", std::to_string(cursor->sent)});
-    return false;
-  });
 }
 
 }  // namespace devsock

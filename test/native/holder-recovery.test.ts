@@ -256,8 +256,8 @@ test('a second holder in the same folder ends with 10 and disturbs nothing', asy
 })
 
 test('a daemon that still lives keeps another pair from starting', async () => {
-  await using holder = TestHolder.launch()
-  await holder.listening()
+  const { holder } = await TestHolder.start()
+  await using _ = holder
   // The stand-in that only sleeps has the lock, and starts no holder.
   await holder.kill()
   const second = holder.another()
