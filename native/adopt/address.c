@@ -102,7 +102,7 @@ EXPORTED int getpeername(int fd, struct sockaddr *address, socklen_t *room) {
   socklen_t size = sizeof peer;
   const int result = next_getpeername(fd, &peer.any, &size);
   if (result != 0) return result;
-  if (peer.any.sa_family == AF_INET6 && is_marked_inet(fd)) size = to_inet(&peer);
+  if (peer.any.sa_family == AF_INET6 && expects_inet(fd, *room)) size = to_inet(&peer);
   give(&peer, size, address, room);
   return 0;
 }

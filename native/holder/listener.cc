@@ -127,6 +127,13 @@ Result<UniqueFd> listen_unix(const std::string& path, int backlog, mode_t mode) 
 Failed reset_listener(int fd, int backlog, bool tcp) {
   if (::fcntl(fd, F_SETFL, 0) != 0) return failed("fcntl", "slot");
   if (tcp && !set_option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, 0)) return failed("setsockopt", "slot");
+  if (tcp) {
+    // What the preload library copies from a program's socket, and notes of it (native/adopt): connections have it
+    // from their listener. The last is not there for an AF_INET socket.
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 0);
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 0);
+    set_option(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 1);
+  }
   if (::listen(fd, backlog) != 0) return failed("listen", "slot");
   return std::nullopt;
 }

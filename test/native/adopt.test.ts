@@ -114,6 +114,20 @@ for _ in range(2): say(a.accept()[1][0])`
   expect(await rig.says(3)).toEqual([['::'], ['::ffff:127.0.0.1'], ['::1']])
 })
 
+test('what a program left on its slot is not there for the next one', async () => {
+  await using rig = await AdoptRig.create()
+  const options = `say([a.getsockopt(*each) for each in [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE), (socket.IPPROTO_TCP, socket.TCP_NODELAY), (socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP)]])`
+  const code = `
+a = socket.socket()
+a.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1); a.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+a.bind(('127.0.0.1', PORT))
+${options}`
+  await rig.run({ id: 'one#1', code })
+  await rig.run({ id: 'one#2', code: `a = socket.socket(fileno=3)\n${options}` })
+  expect(rig.said()).toEqual([[[1, 1, 0]], [[0, 0, 1]]])
+})
+
 test('the backlog stays ours, and shutdown() resets nobody', async () => {
   await using rig = await AdoptRig.create()
   const code = `
