@@ -27,6 +27,13 @@ test('a process that outlives the rig fails the test and is ended all the same',
   expect(await processesWith(marks)).toEqual([])
 })
 
+test('a rig that nobody disposes goes with its test', async ({ onTestFinished }) => {
+  let root: string
+  // The last that is registered is the first to run: the rig's own comes before this one.
+  onTestFinished(() => expect(existsSync(root)).toBe(false))
+  root = (await Rig.create({ cli })).root
+})
+
 test('a port that still listens fails the test', async () => {
   const rig = await Rig.create({ cli, leave: 50 })
   const port = await rig.port()

@@ -69,9 +69,20 @@ export class Rig implements AsyncDisposable {
   static async create(options: RigOptions = {}): Promise<Rig> {
     if (!options.cli && !existsSync(CLI)) throw new Error('dist/ is not there: npm run build')
     const rig = new Rig(await mkdtemp(join(tmpdir(), 'devsock-rig-')), options)
+    await rig.#endWithTest()
     await mkdir(join(rig.root, 'home'))
     await rig.write(options.files ?? {})
     return rig
+  }
+
+  /**
+   * A test that runs out of time never leaves the block of its `await using`, and a helper may throw before it
+   * has handed the rig on. Disposal is idempotent; where no test runs (a bench, a hook) nothing is added.
+   */
+  async #endWithTest(): Promise<void> {
+    if (!process.env.VITEST) return
+    const { onTestFinished, TestRunner } = await import('vitest')
+    if (TestRunner.getCurrentTest()) onTestFinished(() => this[Symbol.asyncDispose]())
   }
 
   /** Writes files below the project's folder, or below another one of the rig. */
