@@ -30,7 +30,9 @@ export default defineConfig({
       project('integration', 2, 60, 2),
       // Faults take processes and limits away: alone on the machine, or their deadlines measure the neighbours.
       project('faults', 3, 90, 1),
-      project('package', 4, 300, 1),
+      // One Chromium at a time.
+      project('browser', 4, 60, 1),
+      project('package', 5, 300, 1),
     ],
     retry: 0,
     allowOnly: !process.env.CI,

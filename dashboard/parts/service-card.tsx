@@ -1,5 +1,5 @@
 import { memo } from 'react'
-import type { ServiceStatus } from '../../proxy/protocol.ts'
+import type { ServiceStatus, SwapReceipt } from '../../proxy/protocol.ts'
 import { bytes, duration, receiptText } from '../model/words.ts'
 import { ServiceActions } from './service-actions.tsx'
 import { SocketLinks } from './socket-links.tsx'
@@ -41,12 +41,7 @@ export const ServiceCard = memo(function ServiceCard({
             .join(' · ')}
         </p>
         <p className="soft" title={lastSwap ? receiptText(lastSwap) : undefined}>
-          {[
-            pid === null ? '' : `pid ${pid}`,
-            lastSwap ? `swap ${duration(lastSwap.ms)}, ${lastSwap.cut} cut` : '',
-          ]
-            .filter(Boolean)
-            .join(' · ')}
+          {[pid === null ? '' : `pid ${pid}`, lastSwap ? swapText(lastSwap) : ''].filter(Boolean).join(' · ')}
         </p>
       </div>
       <div className={memory === null ? 'card-usage idle' : 'card-usage'}>
@@ -60,5 +55,8 @@ export const ServiceCard = memo(function ServiceCard({
     </article>
   )
 })
+
+/** In short: that somebody was cut is worth a word, that nobody was goes without saying. */
+const swapText = ({ ms, cut }: SwapReceipt): string => `swap ${duration(ms)}${cut > 0 ? `, ${cut} cut` : ''}`
 
 const sum = (numbers: number[]): number => numbers.reduce((total, number) => total + number, 0)

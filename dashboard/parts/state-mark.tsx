@@ -8,7 +8,7 @@ export function StateMark({ state }: { state: ServiceState }) {
       <span aria-hidden="true" className="state-symbol">
         {SYMBOLS[state]}
       </span>
-      {state}
+      <span>{state}</span>
     </span>
   )
 }

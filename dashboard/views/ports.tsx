@@ -93,8 +93,8 @@ function PortRow({ row }: { row: Row }) {
         ) : (
           owners.map(({ pid, command }) => (
             <span key={pid} className="process" title={command}>
-              <code>{command || 'not ours to look into'}</code>{' '}
-              {pid > 0 && <span className="soft tabular">{pid}</span>}
+              {pid > 0 && <span className="soft tabular">{pid}</span>}{' '}
+              <code>{command || 'not ours to look into'}</code>
             </span>
           ))
         )}
