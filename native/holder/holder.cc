@@ -192,14 +192,15 @@ void Holder::update_interest(const std::string& name) {
 void Holder::fire(const std::string& key, const std::string& woken_by) {
   const auto found = armed_.find(key);
   if (found == armed_.end()) return;
-  const Spec spec = std::move(found->second);
+  const Armed armed = std::move(found->second);
   armed_.erase(found);
-  for (const SpecSlot& slot : spec.slots) update_interest(slot.socket);
-  auto started = start_generation(spec);
+  for (const SpecSlot& slot : armed.slots) update_interest(slot.socket);
+  auto spec = read_spec(armed.file.get());
+  auto started = spec ? start_generation(*spec) : Result<const Generation*>(spec.error());
   if (!started) {
     const Error& error = started.error();
-    log_line(spec.id + " could not be started: " + error.call + " " + error.message);
-    return tell({"spawn-failed", key, spec.id, errno_name(error.number), error.call, error.message, woken_by});
+    log_line(armed.id + " could not be started: " + error.call + " " + error.message);
+    return tell({"spawn-failed", key, armed.id, errno_name(error.number), error.call, error.message, woken_by});
   }
   const Generation& generation = **started;
   tell({"spawned", key, generation.id, std::to_string(generation.pid), std::to_string(generation.start), woken_by},

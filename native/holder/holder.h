@@ -99,7 +99,7 @@ class Holder {
   Generations generations_;
   Relays relays_;
   std::map<std::string, std::unique_ptr<HeldSocket>> sockets_;
-  std::map<std::string, Spec> armed_;
+  std::map<std::string, Armed> armed_;
   /// Slots that were shut down, in that order, until the present batch of events is through.
   std::map<std::string, std::vector<uint32_t>> shut_;
   std::list<std::unique_ptr<Peer>> peers_;

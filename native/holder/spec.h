@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "../common/unique_fd.h"
 #include "result.h"
 
 namespace devsock {
@@ -34,6 +35,14 @@ struct Spec {
   std::optional<mode_t> umask;
   std::vector<std::string> args;
   std::vector<std::string> env;
+  std::vector<SpecSlot> slots;
+};
+
+/// A spec that waits for its slots. It stays in the file that it came in: a thousand environments are not kept in
+/// memory for the few that will be needed. What is read when it fires is checked again.
+struct Armed {
+  UniqueFd file;
+  std::string id;
   std::vector<SpecSlot> slots;
 };
 

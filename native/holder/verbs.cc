@@ -189,7 +189,7 @@ Result<Reply> Holder::arm(Call call) {
   std::vector<SpecSlot> touched = spec->slots;
   const auto before = armed_.find(call.args[0]);
   if (before != armed_.end()) touched.insert(touched.end(), before->second.slots.begin(), before->second.slots.end());
-  armed_.insert_or_assign(call.args[0], std::move(*spec));
+  armed_.insert_or_assign(call.args[0], Armed{std::move(call.fds[0]), spec->id, std::move(spec->slots)});
   for (const SpecSlot& slot : touched) update_interest(slot.socket);
   return Reply{};
 }
