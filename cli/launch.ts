@@ -13,8 +13,9 @@ import { isHolderAlive } from './transport.ts'
 
 const START_MS = 10_000
 const POLL_MS = 20
-/** The holder's way of saying that another one has the lock: two `up` at the same moment. */
+/** The holder's way of saying that another one has the lock: two `up` at the same moment, or one behind a `down`. */
 const EXIT_LOCKED = 10
+const LOCKED = Symbol('locked')
 const LAST_LINES = 5
 
 /** A client of a daemon that has answered. Starts holder and daemon if none runs. */
@@ -83,15 +84,22 @@ async function launch(client: Client, manifest: Manifest, env: NodeJS.ProcessEnv
   const { folders } = client
   const copy = installRuntime(folders.state, manifest)
   if (!copy.ok) return copy
-  await using holder = startHolder(copy.value, folders, env)
+  let holder = startHolder(copy.value, folders, env)
+  await using _ = { [Symbol.asyncDispose]: () => holder[Symbol.asyncDispose]() }
   const deadline = Date.now() + START_MS
   while (Date.now() < deadline) {
     const hello = await client.hello(Math.max(1, deadline - Date.now()))
     if (hello.ok) return ok(client)
     if (hello.failure.code !== 'not-up') return hello
     const ended = holder.ended()
-    if (ended !== null)
+    if (ended === LOCKED) {
+      // Another one starts, which will answer, or it is about to end: then the lock is free in a moment.
+      await holder[Symbol.asyncDispose]()
+      await delay(POLL_MS)
+      holder = startHolder(copy.value, folders, env)
+    } else if (ended !== null) {
       return fail('daemon-failed', `devsock could not start: ${ended}`, 'devsock daemon logs')
+    }
     await delay(POLL_MS)
   }
   return fail(
@@ -102,8 +110,8 @@ async function launch(client: Client, manifest: Manifest, env: NodeJS.ProcessEnv
 }
 
 interface StartedHolder extends AsyncDisposable {
-  /** Null while it runs, or when another one runs in its place; else what it said. */
-  ended(): string | null
+  /** Null while it runs; LOCKED, or what it said, when it has ended. */
+  ended(): string | typeof LOCKED | null
 }
 
 /**
@@ -120,13 +128,13 @@ function startHolder(copy: string, folders: Folders, env: NodeJS.ProcessEnv): St
     ['--runtime', folders.runtime, '--log', log, '--', process.execPath, join(copy, 'main.js')],
     { detached: true, stdio: ['ignore', 'ignore', stderr], cwd: '/', env: daemonEnv(folders, env) },
   )
-  let ended: string | null = null
+  let ended: string | typeof LOCKED | null = null
   child.on('error', (error) => {
     ended = error.message
   })
   child.on('exit', (code, signal) => {
-    if (code !== EXIT_LOCKED)
-      ended = readText(stderr) || `the holder ended with ${signal ?? `status ${code}`}.`
+    if (code === EXIT_LOCKED) ended = LOCKED
+    else ended = readText(stderr) || `the holder ended with ${signal ?? `status ${code}`}.`
   })
   child.unref()
   return {

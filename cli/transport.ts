@@ -91,7 +91,7 @@ async function open(
     try {
       return ok(await send(folders.controlSocket, method, path, options))
     } catch (error) {
-      if (!isNobodyThere(error)) return failureOf(error)
+      if (!isNobodyThere(error) && !(method === 'GET' && isCut(error))) return failureOf(error)
       if (Date.now() > patienceEnds || !(await isHolderAlive(folders))) return NOT_RUNNING
       await delay(RETRY_MS)
     }
@@ -157,6 +157,10 @@ export function isHolderAlive({ holderSocket }: Folders): Promise<boolean> {
 const isNobodyThere = (error: unknown): boolean =>
   ['ENOENT', 'ECONNREFUSED', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
 
+/** By a daemon that ended before it had answered: nobody is there, or the next one in a moment. */
+const isCut = (error: unknown): boolean =>
+  ['ECONNRESET', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '')
+
 const connectionLost = (): Result<never> =>
   fail('daemon-failed', 'The daemon ended before it had answered.', 'devsock daemon logs')
 
@@ -169,7 +173,7 @@ function failureOf(error: unknown): Result<never> {
     )
   }
   const { code, message, name } = error as NodeJS.ErrnoException
-  if (code === 'ECONNRESET' || code === 'EPIPE') return connectionLost()
+  if (isCut(error)) return connectionLost()
   if (name === 'AbortError') return fail('interrupted', 'Interrupted.')
   if (code === undefined) throw error
   return fail('daemon-failed', `Cannot talk to the daemon: ${message}.`, 'devsock daemon logs')

@@ -116,7 +116,7 @@ function daemon(): DaemonStatus {
 }
 
 function leaveUnused(): void {
-  if (projects.size === 0) void leave('unused')
+  if (projects.unused) void leave('unused')
   else unused = setTimeout(leaveUnused, UNUSED_MS)
 }
 
@@ -125,6 +125,7 @@ async function leave(why: string): Promise<void> {
   if (leaving) return
   leaving = true
   log.info(`leaving: ${why}`)
+  projects.close()
   clearTimeout(unused)
   pulse[Symbol.dispose]()
   for (const project of projects) {

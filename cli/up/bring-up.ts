@@ -1,4 +1,5 @@
 /** POST /v1/projects until it succeeds: what to do about a port that somebody else has. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Failure, fail, type Result, type UpReply, type UpRequest } from '../../proxy/protocol.ts'
 import { ask } from '../ask.ts'
 import type { Client } from '../client.ts'
@@ -7,6 +8,9 @@ import { ensureDaemon } from '../launch.ts'
 import { formatFailure, formatOwner } from '../print/failure.ts'
 
 const GRACE_MS = 5_000
+/** A daemon has gone well before this. */
+const LEAVING_MS = 10_000
+const LEAVING_POLL_MS = 50
 
 export interface BringUpOptions {
   /** --kill: free ports without asking. */
@@ -24,7 +28,7 @@ export async function bringUp(
   // A port that its owner's supervisor takes again at once would otherwise be freed for ever.
   const freed = new Set<number>()
   for (;;) {
-    const reply = await client.up(current)
+    const reply = await askUp(client, current, io)
     if (reply.ok || reply.failure.code !== 'port-taken') return reply
     const ports = conflictingPorts(reply.failure)
     const repeated = ports.some((port) => freed.has(port))
@@ -50,6 +54,22 @@ export async function bringUp(
         owners: reply.failure.owners,
       })
     }
+  }
+}
+
+/**
+ * A daemon that is just leaving, behind the `down` of a moment ago, says so or is gone before it answers: then the
+ * next one is asked. To ask twice does no harm.
+ */
+async function askUp(client: Client, request: UpRequest, io: Io): Promise<Result<UpReply>> {
+  const deadline = Date.now() + LEAVING_MS
+  for (;;) {
+    const reply = await client.up(request)
+    const isGone = !reply.ok && (reply.failure.code === 'not-up' || reply.failure.code === 'daemon-failed')
+    if (!isGone || Date.now() > deadline) return reply
+    await delay(LEAVING_POLL_MS)
+    const awake = await ensureDaemon(io)
+    if (!awake.ok) return awake
   }
 }
 

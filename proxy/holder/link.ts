@@ -172,6 +172,14 @@ export class HolderLink implements Disposable {
     )
   }
 
+  /** Takes in what the holder has of one socket: descriptors that once did not arrive (EMFILE) do now. */
+  async fetch(name: string): Promise<void> {
+    await this.#call(
+      (holder) => holder.fetch(name),
+      (socket) => this.#mirror.holds(socket),
+    )
+  }
+
   drop(name: string): Promise<void> {
     return this.#call(
       (holder) => holder.drop(name),
@@ -232,10 +240,7 @@ export class HolderLink implements Disposable {
 
   /** A unix listener that was shut down cannot listen again: the slot is another socket now. */
   #fetch(name: string): void {
-    this.#call(
-      (holder) => holder.fetch(name),
-      (socket) => this.#mirror.holds(socket),
-    ).catch((error: unknown) =>
+    this.fetch(name).catch((error: unknown) =>
       this.#options.report(`${name} was shut down, and is not held again: ${String(error)}`),
     )
   }

@@ -19,7 +19,7 @@ export class Census {
 
   constructor(context: Context) {
     this.#context = context
-    for (const { localPort, inode } of connections({ states: 'connected' })) {
+    for (const { localPort, inode } of unlessShort(() => connections({ states: 'connected' }), [])) {
       if (inode !== 0) this.#established.set(localPort, (this.#established.get(localPort) ?? 0) + 1)
     }
   }
@@ -35,13 +35,13 @@ export class Census {
         address: port === null ? printAddress(socket.address) : printAddress(withPort(socket.address, port)),
         port,
         url: unit.url(socket),
-        queued: slot === undefined ? 0 : queueDepth(slot),
+        queued: slot === undefined ? 0 : unlessShort(() => queueDepth(slot), 0),
         open: port === null || !bound(service) ? 0 : (this.#established.get(port) ?? 0),
         owner: taken.find((each) => each.socket === socket.name)?.owners[0] ?? null,
       }
     })
     if (sockets.some(({ open, queued }) => open + queued > 0)) unit.lastConnectionAt = this.#context.now()
-    const { memory, cpu } = this.#measure(unit)
+    const { memory, cpu } = unlessShort(() => this.#measure(unit), { memory: null, cpu: null })
     return {
       sockets,
       memory,
@@ -65,6 +65,16 @@ export class Census {
       times.set(group, usage?.cpuMs ?? 0)
     }
     return { memory: pages * pageSize(), cpu: unit.cpu.read(times, this.#context.now()) }
+  }
+}
+
+/** Where no descriptor is left to look with, less is shown, and that is all. */
+function unlessShort<T>(look: () => T, otherwise: T): T {
+  try {
+    return look()
+  } catch (error) {
+    if (/^(EMFILE|ENFILE)$/.test((error as NodeJS.ErrnoException).code ?? '')) return otherwise
+    throw error
   }
 }
 

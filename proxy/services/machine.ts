@@ -21,7 +21,11 @@ import {
   type Plan,
   type Policy,
   type Service,
+  type StartFailure,
 } from './state.ts'
+
+/** Milliseconds until a start is tried again that a full disk or the like has kept from happening. */
+const SHORTAGE_MS = 1_000
 
 export interface Transition {
   state: Service
@@ -109,7 +113,7 @@ class Life {
       case 'spawned':
         return this.spawned(event.number, event.pid, event.startedAt)
       case 'spawn-failed':
-        return this.spawnFailed(event.number, event.message, event.hint)
+        return this.spawnFailed(event.number, event)
       case 'ready':
         return this.ready(event.number, event.queued)
       case 'not-ready':
@@ -298,7 +302,7 @@ class Life {
     if (lastChange !== null && lastChange.at > startedAt) this.swap(lastChange)
   }
 
-  private spawnFailed(number: number, message: string, hint: string | null): void {
+  private spawnFailed(number: number, { message, hint, shortage }: StartFailure): void {
     const { front } = this.service
     if (this.service.leaving.some((each) => each.number === number)) return this.gone(number)
     const why = reason('spawn-failed', message, hint)
@@ -312,7 +316,10 @@ class Life {
     this.service.number = Math.max(this.service.number, number)
     this.count()
     this.service.reason = why
-    this.front({ kind: 'failed', lane, failed: this.failedStart() })
+    // No save would help against a shortage, and nobody has to ask again once it is over.
+    const failed = shortage ? { answering: true, retryAt: this.at + SHORTAGE_MS } : this.failedStart()
+    this.effects.push({ do: 'notice', level: 'error', message })
+    this.front({ kind: 'failed', lane, failed })
   }
 
   private ready(number: number, queued: number): void {

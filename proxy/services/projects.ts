@@ -28,6 +28,9 @@ export class Projects {
   readonly #onEmpty: () => void
   #heard = false
   #turn: Promise<unknown> = Promise.resolve()
+  /** That wait or are under way. */
+  #turns = 0
+  #closed = false
 
   /** `onEmpty` is called when the last project has gone down. */
   constructor(context: Context, folders: Folders, onEmpty: () => void) {
@@ -89,6 +92,16 @@ export class Projects {
     for (const project of this.#projects.values()) project.hear(wanted)
   }
 
+  /** Nothing is up, and nothing is about to be. */
+  get unused(): boolean {
+    return this.#projects.size === 0 && this.#turns === 0
+  }
+
+  /** The daemon leaves: nothing is brought up any more. */
+  close(): void {
+    this.#closed = true
+  }
+
   up(request: UpRequest): Promise<Result<UpReply>> {
     return this.#inTurn(() => this.#up(request))
   }
@@ -140,6 +153,7 @@ export class Projects {
       const message = `a project named ${resolved.id} is up already, from ${before.dir}`
       return fail('configuration-invalid', message, 'give this one another `name`')
     }
+    if (this.#closed) return fail('not-up', 'this devsock is just leaving', 'devsock up')
     const project = before ?? this.#create(request, resolved)
     if (before) await before.renew(request, resolved)
     const stopped = new Set(
@@ -179,7 +193,8 @@ export class Projects {
     const project = this.#projects.get(id)
     if (!project) return fail('unknown-project', `${id} is not up`, 'see what is: devsock status --all')
     const receipt = await this.#takeDown(project, force)
-    if (this.#projects.size === 0) this.#onEmpty()
+    // An `up` that waits behind this one is served by this daemon.
+    if (this.#projects.size === 0 && this.#turns === 1) this.#onEmpty()
     return ok(receipt)
   }
 
@@ -246,7 +261,10 @@ export class Projects {
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work)
+    this.#turns += 1
+    const result = this.#turn.then(work).finally(() => {
+      this.#turns -= 1
+    })
     this.#turn = result.catch(() => undefined)
     return result
   }

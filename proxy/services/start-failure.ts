@@ -1,16 +1,13 @@
 import type { ResolvedService } from '../config/types.ts'
 import type { HolderError } from '../holder/error.ts'
-import type { Failure } from '../protocol.ts'
+import type { StartFailure } from './state.ts'
 
 type Said = Pick<HolderError, 'code' | 'syscall' | 'message'>
 
 /** Why a generation could not be started, for the person whose configuration it is. */
-export function startFailure({ code, syscall, message }: Said, service: ResolvedService): Failure {
-  const say = (text: string, hint: string | null): Failure => ({
-    code: 'service-failed',
-    message: text,
-    hint,
-  })
+export function startFailure({ code, syscall, message }: Said, service: ResolvedService): StartFailure {
+  const say = (text: string, hint: string | null): StartFailure => ({ message: text, hint, shortage: false })
+  const lack = (text: string, hint: string): StartFailure => ({ message: text, hint, shortage: true })
   const program = service.argv[0] ?? ''
   switch (`${syscall} ${code}`) {
     case 'execve ENOENT':
@@ -37,19 +34,16 @@ export function startFailure({ code, syscall, message }: Said, service: Resolved
   switch (code) {
     case 'ENOSPC':
     case 'EDQUOT':
-      return say(
-        'the disk is full: its log cannot be written',
-        'free space; `devsock start` then tries again',
-      )
+      return lack('the disk is full: its log cannot be written', 'free some space; it is tried again')
     case 'EMFILE':
     case 'ENFILE':
-      return say(
+      return lack(
         'out of file descriptors',
         'raise the hard limit (ulimit -Hn), then `devsock daemon restart`',
       )
     case 'EAGAIN':
     case 'ENOMEM':
-      return say(
+      return lack(
         `no process could be made (${syscall}: ${code})`,
         'memory or the limit on processes (ulimit -u) is used up',
       )

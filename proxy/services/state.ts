@@ -129,7 +129,7 @@ export type Event = { at: number } & (
   | { type: 'port-free' }
   | { type: 'released' }
   | { type: 'spawned'; number: number; pid: number; startedAt: number } // ms since the epoch, not later than it was
-  | { type: 'spawn-failed'; number: number; message: string; hint: string | null }
+  | ({ type: 'spawn-failed'; number: number } & StartFailure)
   | { type: 'ready'; number: number; queued: number }
   | { type: 'not-ready'; number: number; message: string; hint: string | null }
   | { type: 'exited'; number: number; code: number | null; signal: string | null; left: number }
@@ -138,6 +138,14 @@ export type Event = { at: number } & (
   | { type: 'grace-over'; number: number }
   | { type: 'retry-due' }
 )
+
+/** Why a generation could not be started. */
+export interface StartFailure {
+  message: string
+  hint: string | null
+  /** The machine's fault, not the configuration's: no disk, memory or descriptor is free just now. */
+  shortage: boolean
+}
 
 /** An event without its time: the runner stamps it. */
 export type Happening = Event extends infer E ? (E extends { at: number } ? Omit<E, 'at'> : never) : never

@@ -4,7 +4,7 @@ import { type BoundSockets, generationEnvironment } from '../config/environment.
 import type { ResolvedProject, ResolvedService, ResolvedSocket } from '../config/types.ts'
 import type { GenerationSpec } from '../holder/spec.ts'
 import { LogFile } from '../logs/log-file.ts'
-import { fail, type Handover, ok, type Result, type UpRequest } from '../protocol.ts'
+import { type Handover, ok, type Result, type UpRequest } from '../protocol.ts'
 import { type Adopter, withAdoption } from './adoption.ts'
 import { Adoption } from './adoption-report.ts'
 import type { Barrier } from './barrier.ts'
@@ -139,17 +139,16 @@ export class Unit {
     })
   }
 
-  /** How the holder starts generation `number` on `lane`. Fails where its environment cannot be made. */
+  /**
+   * How the holder starts generation `number` on `lane`. Fails where its environment cannot be made; throws the
+   * system's error where its log's folder cannot.
+   */
   spec(number: number, lane: number): Result<GenerationSpec> {
     const { limits } = this.home
     const environment = this.environment(number)
     if (!environment.ok) return environment
     const log = this.log(number)
-    try {
-      log.prepare()
-    } catch (error) {
-      return fail('service-failed', `the log folder cannot be made: ${String(error)}`, `look at ${log.path}`)
-    }
+    log.prepare()
     const invocation = randomBytes(16).toString('hex')
     return ok({
       id: generationId(this.id, number),

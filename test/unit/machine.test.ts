@@ -455,6 +455,24 @@ describe('a server that ends', () => {
     expect(world.state.front.kind).toBe('ready')
   })
 
+  test('that a shortage kept from starting is tried again, whatever is watched and however often', () => {
+    const world = new World(policy({ start: 'eager', watch: ['src/**'] }))
+    world.tell({ type: 'up' })
+    world.progress(0, true)
+    for (let time = 1; time <= 9; time += 1) {
+      world.onTheWay.splice(0)
+      const { number } = world.state
+      world.alive.delete(number)
+      world.tell({ type: 'spawn-failed', number, message: 'the disk is full', hint: null, shortage: true })
+      expect(world.state.front).toMatchObject({ kind: 'failed', failed: { answering: true } })
+      expect(activities(world.state).map(({ kind }) => kind)).toEqual(['retry', 'answer'])
+      world.tell({ type: 'retry-due' })
+      expect(world.state.front.kind).toBe('starting')
+    }
+    world.settle()
+    expect(world.state.front.kind).toBe('ready')
+  })
+
   test('in the background is told to stay in the foreground', () => {
     const world = new World(policy({ start: 'eager' }))
     world.tell({ type: 'up' })

@@ -1,6 +1,7 @@
 import { Answerer } from '../../modes/answerer.ts'
 import { answerFailure } from '../../modes/failure-page.ts'
 import { visibleState } from '../view.ts'
+import { repairLane } from './lane.ts'
 import type { Task } from './task.ts'
 
 /** Lines of the log that the failure page shows. */
@@ -9,6 +10,7 @@ const SHOWN_LINES = 30
 /** Gives every connection of the lane the failure page, until something else is to be done with it. */
 export async function answer(task: Task, { lane }: { lane: number }): Promise<void> {
   const { context, unit, signal } = task
+  await repairLane(task, lane)
   const answering = unit.eachSocket(async (name) => {
     const slot = context.holder.socket(name)?.slots[lane]
     if (slot === undefined) return
@@ -34,6 +36,11 @@ export async function answer(task: Task, { lane }: { lane: number }): Promise<vo
 async function report(task: Task): Promise<Parameters<typeof answerFailure>[2]> {
   const { number, reason } = task.state()
   const lines: string[] = []
-  for await (const { text } of task.unit.log(number).read({ last: SHOWN_LINES })) lines.push(text)
+  try {
+    for await (const { text } of task.unit.log(number).read({ last: SHOWN_LINES })) lines.push(text)
+  } catch (error) {
+    // The reason alone says much; whatever keeps the log from being read may be the reason itself.
+    task.context.log.warn({ service: task.unit.id, error: String(error) }, 'its log cannot be shown')
+  }
   return { service: task.unit.id, state: visibleState(task.state()), reason, generation: number, lines }
 }

@@ -1,14 +1,16 @@
 import { HolderError } from '../../holder/error.ts'
-import type { Failure } from '../../protocol.ts'
+import type { GenerationSpec } from '../../holder/spec.ts'
 import { processStartedAt } from '../processes.ts'
 import { startFailure } from '../start-failure.ts'
+import type { StartFailure } from '../state.ts'
+import { onLane } from './lane.ts'
 import type { Task } from './task.ts'
 
 /** Keeps a spec armed on the lane: the first connection starts it, daemon or no daemon. */
 export async function arm(task: Task, { number, lane }: { number: number; lane: number }): Promise<void> {
   const { context, unit, signal } = task
-  const spec = unit.spec(number, lane)
-  if (!spec.ok) return refuse(task, number, spec.failure)
+  const made = specOf(task, number, lane)
+  if (!('spec' in made)) return refuse(task, number, made)
   // In order on the same connection, so an arm that follows at once is not undone by this.
   signal.addEventListener('abort', () => {
     context.holder
@@ -16,7 +18,7 @@ export async function arm(task: Task, { number, lane }: { number: number; lane: 
       .catch((error: unknown) => context.log.warn({ service: unit.id, error }, 'disarm'))
   })
   try {
-    await context.holder.arm(unit.id, spec.value)
+    await onLane(task, lane, () => context.holder.arm(unit.id, made.spec))
   } catch (error) {
     if (error instanceof HolderError) return refuse(task, number, startFailure(error, unit.service))
     throw error
@@ -25,11 +27,11 @@ export async function arm(task: Task, { number, lane }: { number: number; lane: 
 
 export async function spawn(task: Task, { number, lane }: { number: number; lane: number }): Promise<void> {
   const { context, unit } = task
-  const spec = unit.spec(number, lane)
-  if (!spec.ok) return refuse(task, number, spec.failure)
+  const made = specOf(task, number, lane)
+  if (!('spec' in made)) return refuse(task, number, made)
   const asked = context.now()
   try {
-    const { pid, startTime } = await context.holder.spawn(spec.value)
+    const { pid, startTime } = await onLane(task, lane, () => context.holder.spawn(made.spec))
     // The holder answers with what runs under this id already, where an armed spec fired just before.
     const started = processStartedAt(startTime)
     task.tell({ type: 'spawned', number, pid, startedAt: started.latest < asked ? started.earliest : asked })
@@ -39,6 +41,18 @@ export async function spawn(task: Task, { number, lane }: { number: number; lane
   }
 }
 
-function refuse(task: Task, number: number, { message, hint }: Failure): void {
-  task.tell({ type: 'spawn-failed', number, message, hint })
+/** Its log needs a folder before the holder can open it. */
+function specOf({ unit }: Task, number: number, lane: number): { spec: GenerationSpec } | StartFailure {
+  try {
+    const made = unit.spec(number, lane)
+    return made.ok ? { spec: made.value } : { ...made.failure, shortage: false }
+  } catch (error) {
+    const { code, syscall, message } = error as NodeJS.ErrnoException
+    if (code === undefined || syscall === undefined) throw error
+    return startFailure({ code, syscall, message }, unit.service)
+  }
+}
+
+function refuse(task: Task, number: number, { message, hint, shortage }: StartFailure): void {
+  task.tell({ type: 'spawn-failed', number, message, hint, shortage })
 }
