@@ -26,6 +26,7 @@ static struct {
   __typeof__(next_select) *select;
   __typeof__(next_pselect) *pselect;
   __typeof__(next_epoll_ctl) *epoll_ctl;
+  __typeof__(next_chroot) *chroot;
 } next;
 
 void find_next(void) {
@@ -44,6 +45,7 @@ void find_next(void) {
   FIND(select);
   FIND(pselect);
   FIND(epoll_ctl);
+  FIND(chroot);
 #undef FIND
 }
 
@@ -119,3 +121,5 @@ int next_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event) 
   return next.epoll_ctl ? next.epoll_ctl(epoll, operation, fd, event)
                         : (int)syscall(SYS_epoll_ctl, epoll, operation, fd, event);
 }
+
+int next_chroot(const char *path) { return next.chroot ? next.chroot(path) : (int)syscall(SYS_chroot, path); }

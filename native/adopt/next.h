@@ -24,6 +24,7 @@ int next_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
 int next_select(int count, fd_set *readable, fd_set *writable, fd_set *failed, struct timeval *timeout);
 int next_pselect(int count, fd_set *readable, fd_set *writable, fd_set *failed, const struct timespec *timeout,
                  const sigset_t *mask);
+int next_chroot(const char *path);
 int next_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
 
 #endif

@@ -1,8 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { locate } from '../../native/locate.ts'
 import { scrubbed } from '../rig/environment.ts'
@@ -334,6 +334,26 @@ int main(void) {
   await once(client, 'connect')
   expect(await rig.says(2)).toEqual([['listening'], ['127.0.0.1']])
   client.destroy()
+})
+
+test('where the library is not to be seen, behind chroot, nobody complains', async () => {
+  await using rig = await AdoptRig.create()
+  const root = join(rig.holder.dir, 'root')
+  const needed = execFileSync('ldd', ['/bin/true'], { encoding: 'utf8' }).match(/\/\S+/g) ?? []
+  mkdirSync(root)
+  for (const file of ['/bin/true', ...needed]) {
+    mkdirSync(join(root, dirname(file)), { recursive: true })
+    copyFileSync(file, join(root, file))
+  }
+  const become = process.getuid?.() === 0 ? [] : ['unshare', '-r']
+  const args = [...become, 'chroot', root, '/bin/true']
+  await rig.daemon.do(
+    'spawn',
+    [],
+    [rig.holder.spec('in#1', { args, slots: ['0 http a'], env: rig.environment() })],
+  )
+  expect((await rig.daemon.event('exited', 'in#1')).args[1]).toBe('0')
+  expect(rig.holder.said()).toBe('')
 })
 
 test('the library is small, needs no other, and adds less than half a millisecond to a start', () => {
