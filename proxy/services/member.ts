@@ -98,10 +98,14 @@ export class Member implements Disposable {
     })
     runner.begin()
     this.logging.sync()
+    // What was saved while there was no daemon is newer than the process that should have been replaced for it.
+    const current = here.find(({ number }) => number === newestNumber(runner.state))
+    const failedAt = runner.state.front.kind === 'failed' ? runner.state.ends.at(-1) : undefined
+    this.rewatch(current ? processStartedAt(current.startTime).latest : failedAt)
   }
 
-  /** Watches what the configuration names, from now on. */
-  rewatch(): void {
+  /** Watches what the configuration names, from now on, or what was saved since then too (ms since the epoch). */
+  rewatch(since?: number): void {
     this.#watch?.close()
     this.#watch = null
     const { watch } = this.unit.policy()
@@ -109,6 +113,7 @@ export class Member implements Disposable {
     this.#watch = watchService({
       root: this.unit.service.cwd,
       globs: watch,
+      since,
       onChange: ({ path, count }) => {
         const detail = count > 1 ? `${path} and ${count - 1} more` : path
         this.runner.tell({ type: 'change', detail })
@@ -163,6 +168,12 @@ export class Member implements Disposable {
     this.unit.lastConnectionAt = this.#context.now()
     this.runner.tell({ type: 'spawned', number, pid, startedAt: processStartedAt(startTime).earliest })
   }
+}
+
+/** Of the generation that has, or should have, the newest code; null where none runs. */
+function newestNumber({ front }: Service): number | null {
+  if (front.kind === 'overlap') return front.next.number
+  return front.kind === 'starting' || front.kind === 'ready' ? front.generation.number : null
 }
 
 /** Generations that the machine believes to live, other than one that it has only asked for. */

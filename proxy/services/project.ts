@@ -123,7 +123,6 @@ export class Project implements AsyncDisposable {
   resume(list: HolderList): void {
     for (const member of this.members.values()) {
       member.resume(list)
-      member.rewatch()
     }
     this.#addresses = this.#signature()
     this.#watchConfiguration()

@@ -24,6 +24,8 @@ export interface FileState {
   /** `ino:mtimeNs:size` */
   signature: string
   empty: boolean
+  /** Its ctime, ms since the epoch: written, or put here by rename(2). */
+  changedAt: number
 }
 
 /**
@@ -66,7 +68,8 @@ export class Tree {
   stateOf(path: string): FileState | null {
     const stat = statOf(path)
     if (!stat?.isFile()) return null
-    return { signature: `${stat.ino}:${stat.mtimeNs}:${stat.size}`, empty: stat.size === 0n }
+    const signature = `${stat.ino}:${stat.mtimeNs}:${stat.size}`
+    return { signature, empty: stat.size === 0n, changedAt: Number(stat.ctimeMs) }
   }
 
   /** Whether a path is one of those that are told of. */

@@ -20,6 +20,8 @@ export interface WatchOptions {
   root: string
   globs: readonly string[]
   onChange(change: Change): void
+  /** Ms since the epoch: what was saved after that, while nobody watched, is a change. Without it nothing is. */
+  since?: number
   /** What a person should know: each is said once. */
   onProblem(message: string): void
   /** fs.watch; a test's own. */
@@ -99,7 +101,10 @@ export class WatchSet implements Disposable {
   async #begin(): Promise<void> {
     for (let told = false; !this.#closed; told = true) {
       try {
-        await inSlices(this.#tree.walk(), ([path, { signature }]) => this.#known.set(path, signature))
+        await inSlices(this.#tree.walk(), ([path, { signature, changedAt }]) => {
+          if (changedAt > (this.#options.since ?? Number.POSITIVE_INFINITY)) this.#early?.add(path)
+          else this.#known.set(path, signature)
+        })
         break
       } catch (error) {
         const { code, path } = error as NodeJS.ErrnoException

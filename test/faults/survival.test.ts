@@ -124,6 +124,20 @@ test('the holder killed under load is back within a second; servers keep their p
   await nothingLost(rig, load)
 })
 
+test('what is saved while there is no daemon is served as soon as there is one', async () => {
+  const { rig, busy, quiet } = await shop()
+  await using _ = rig
+  const before = await pidOf(rig, quiet)
+  const killed = await rig.daemonPid()
+  process.kill(killed, 'SIGKILL')
+  await rig.edit('busy.mjs', bump)
+  const load = rig.load({ port: busy, rate: 100 })
+  await rig.eventually(async () => (await rig.request(busy)).body === 'v2')
+  expect((await rig.service('busy')).lastSwap).toMatchObject({ from: 1, to: 2, cause: 'busy.mjs' })
+  expect(await pidOf(rig, quiet)).toBe(before)
+  await nothingLost(rig, load)
+})
+
 test('holder and daemon killed one after the other lose nothing', async () => {
   const { rig, busy, held } = await shop()
   await using _ = rig
