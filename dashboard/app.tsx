@@ -40,8 +40,7 @@ export function App() {
         <nav aria-label="views">
           {PLACES.map(({ view: each, href, label }) => (
             <a key={each} href={href} aria-current={view === each ? 'page' : undefined}>
-              {label}
-              {each === 'problems' && problems > 0 && <span className="badge">{problems}</span>}
+              {label} {each === 'problems' && problems > 0 && <span className="badge">{problems}</span>}
             </a>
           ))}
         </nav>

@@ -36,12 +36,14 @@ function FreeDialog({ port, onClose }: { port: number; onClose(): void }) {
     }
   }, [store, port])
 
+  // By the dialog itself: it gives the focus back to where it was.
+  const close = (): void => dialog.current?.close()
   const free = async (): Promise<void> => {
     setEnding(true)
     const freed = await store.api.free(port)
     if (freed.ok) store.say('info', `port ${port} is free: ${ended(freed.value.ended.map(({ pid }) => pid))}`)
     else store.sayFailure(freed.failure)
-    onClose()
+    close()
   }
   const refused =
     plan && 'owners' in plan ? plan.owners?.some((owner) => 'refused' in owner && owner.refused) : true
@@ -54,7 +56,7 @@ function FreeDialog({ port, onClose }: { port: number; onClose(): void }) {
       </div>
       <div className="dialog-actions">
         {/* biome-ignore lint/a11y/noAutofocus: in a question the harmless answer is the near one */}
-        <button type="button" autoFocus onClick={onClose}>
+        <button type="button" autoFocus onClick={close}>
           Cancel
         </button>
         <button

@@ -21,7 +21,7 @@ export function HelpDialog({ onClose }: { onClose(): void }) {
       </dl>
       <div className="dialog-actions">
         {/* biome-ignore lint/a11y/noAutofocus: there is nothing else to do here */}
-        <button type="button" autoFocus onClick={onClose}>
+        <button type="button" autoFocus onClick={() => dialog.current?.close()}>
           Close
         </button>
       </div>

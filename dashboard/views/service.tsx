@@ -58,9 +58,9 @@ function Facts({ service }: { service: ServiceStatus }) {
       <Fact name="crashes">{crashes}</Fact>
       <Fact name="memory">{memory === null ? '-' : bytes(memory)}</Fact>
       <Fact name="processor">{cpu === null ? '-' : `${cpu} %`}</Fact>
-      <div className="fact-spark">
+      <Fact name="last minute">
         <Sparkline service={service} />
-      </div>
+      </Fact>
     </dl>
   )
 }

@@ -176,7 +176,7 @@ test('a filter survives a reload; copy, wrap and clear work on what it lets thro
   expect(dashboard.errors).toEqual([])
 })
 
-test('100,000 lines scroll with a handful of elements', async () => {
+test('of a log of 100,000 lines the last 10,000 are there, in a handful of elements', async () => {
   const { rig, web } = await shop(
     "console.log(Array.from({ length: 100000 }, (_, i) => 'line ' + i).join('\\n'))",
   )
