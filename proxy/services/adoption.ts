@@ -14,7 +14,7 @@ export interface Adopter {
   holderSocket: string
 }
 
-/** The library's file name, by which it is known in other environments and in memory maps. */
+/** The library's file name, by which it is known in other environments. */
 const LIBRARY = 'devsock-adopt.so'
 
 /** ld.so(8) takes spaces and colons as separators in LD_PRELOAD, and knows no escape for them. */
@@ -56,7 +56,11 @@ export function withAdoption(
   }
 }
 
-/** Whether the library is in that process: it is in no static program, and not where the process may not be looked at. */
-export function isPreloaded(pid: number): boolean {
-  return unlessGone(() => readFileSync(`/proc/${pid}/maps`, 'utf8'))?.includes(`/${LIBRARY}`) ?? false
+/**
+ * Whether a process runs a program that ld.so(8) was in, and so the library: the interpreter is in its memory before
+ * it has loaded anything. Of a process that may not be looked at nothing is known, so yes.
+ */
+export function isDynamic(pid: number): boolean {
+  const maps = unlessGone(() => readFileSync(`/proc/${pid}/maps`, 'utf8'))
+  return maps === null || maps === '' || /\/ld[^/\n]*\.so/.test(maps)
 }

@@ -1,5 +1,5 @@
 import { type Descriptor, probe } from '../../../native/index.ts'
-import { adopts, isPreloaded } from '../adoption.ts'
+import { adopts, isDynamic } from '../adoption.ts'
 import { waiting } from '../kernel.ts'
 import type { Service } from '../state.ts'
 import { pause, type Task } from './task.ts'
@@ -11,7 +11,9 @@ const lookAfter = (age: number): number => (age < 1_000 ? 2 : age < 10_000 ? 10 
 const REPORT_MS = 5_000
 /** The same for one that has bound its port. */
 const BOUND_MS = 1_000
-const PRELOADED_AGAIN_MS = 100
+/** Until a program that was just executed is looked at (its shell may be about to execute another), and again. */
+const LOOK_MS = 10
+const LOOK_AGAIN_MS = 100
 
 /** The generation that is waited for. */
 export interface Awaited {
@@ -56,12 +58,13 @@ class Knock implements Disposable {
   readonly #awaited: Awaited
   readonly #began: number
   #connection: Descriptor | null = null
-  #lookedAt = 0
+  #lookAt: number
 
   constructor(task: Task, awaited: Awaited, began: number) {
     this.#task = task
     this.#awaited = awaited
     this.#began = began
+    this.#lookAt = began + LOOK_MS
   }
 
   get made(): boolean {
@@ -81,10 +84,10 @@ class Knock implements Disposable {
     const now = context.now()
     const { boundAt } = unit.adoption(number)
     if (now - this.#began > REPORT_MS || (boundAt !== null && now - boundAt > BOUND_MS)) return true
-    if (boundAt !== null || now - this.#lookedAt < PRELOADED_AGAIN_MS) return false
-    this.#lookedAt = now
+    if (boundAt !== null || now < this.#lookAt) return false
+    this.#lookAt = now + LOOK_AGAIN_MS
     const leader = unit.leaders.get(number)
-    return leader !== undefined && !isPreloaded(leader)
+    return leader !== undefined && !isDynamic(leader)
   }
 
   [Symbol.dispose](): void {
