@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -13,9 +14,21 @@
 #include "adopt.h"
 #include "next.h"
 
-void mark_inet(int fd, bool inet) {
+/* How many of the next connections may have been made before their listener was marked: those are marked one by one.
+ * It is not known to a process that came by its listener through exec(). */
+static atomic_int unmarked = 16;
+
+static void mark(int fd, bool inet) {
   const int loop = inet ? 0 : 1; /* 1 is the kernel's default */
   syscall(SYS_setsockopt, fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, &loop, sizeof loop);
+}
+
+void mark_listener(int fd, bool inet) {
+  mark(fd, inet);
+  struct tcp_info info;
+  socklen_t size = sizeof info;
+  /* Of a listener: what waits in its queue (tcp(7)). One more may have come at this moment. */
+  if (syscall(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0) unmarked = (int)info.tcpi_unacked + 1;
 }
 
 static bool is_marked_inet(int fd) {
@@ -57,7 +70,10 @@ static void give(const union address *from, socklen_t size, struct sockaddr *to,
 static int took(int listener, int fd, union address *peer, socklen_t size, struct sockaddr *address, socklen_t *room) {
   if (fd < 0) return fd;
   if (peer->any.sa_family == AF_INET6 && expects_inet(listener, address == NULL ? 0 : *room)) {
-    mark_inet(fd, true); /* one that was in the queue before the listener was marked */
+    if (unmarked > 0) {
+      unmarked--;
+      mark(fd, true);
+    }
     size = to_inet(peer);
   }
   if (address != NULL) give(peer, size, address, room);
@@ -79,6 +95,7 @@ EXPORTED int accept4(int fd, struct sockaddr *address, socklen_t *room, int flag
     return -1;
   }
   attend(fd);
+  if (address == NULL && unmarked <= 0) return next_accept4(fd, address, room, flags);
   union address peer = {.any.sa_family = AF_UNSPEC};
   socklen_t size = sizeof peer;
   return took(fd, next_accept4(fd, &peer.any, &size, flags), &peer, size, address, room);
@@ -91,6 +108,7 @@ EXPORTED int accept(int fd, struct sockaddr *address, socklen_t *room) {
     return -1;
   }
   attend(fd);
+  if (address == NULL && unmarked <= 0) return next_accept(fd, address, room);
   union address peer = {.any.sa_family = AF_UNSPEC};
   socklen_t size = sizeof peer;
   return took(fd, next_accept(fd, &peer.any, &size), &peer, size, address, room);

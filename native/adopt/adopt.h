@@ -80,8 +80,7 @@ void attend(int fd);
 
 /* address.c */
 
-/* Whether the program made an AF_INET socket where the slot is AF_INET6; sets it for a listener, and for each
- * connection that it gives. */
-void mark_inet(int fd, bool inet);
+/* Notes on the slot whether the program made an AF_INET socket where the slot is AF_INET6. */
+void mark_listener(int fd, bool inet);
 
 #endif
