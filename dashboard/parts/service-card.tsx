@@ -30,7 +30,7 @@ export const ServiceCard = memo(function ServiceCard({
       </div>
       <div className="card-where">
         <SocketLinks sockets={sockets} />
-        <p className="soft tabular">
+        <p className="soft tabular" hidden={sockets.length === 0}>
           <span className={queued > 0 ? 'queued' : ''}>{queued} queued</span> · {open} open
         </p>
       </div>

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Descriptor } from '../../native/index.ts'
 import { HolderError } from '../holder/error.ts'
 import { Acceptor } from '../modes/acceptor.ts'
@@ -17,8 +18,15 @@ import type { Controls, Route } from './routes.ts'
 const DEFAULT_PORT = 7625
 const BACKLOG = 511
 
-/** A connection that asks nothing. */
+/** A connection that asks nothing is cut after this long, looked at so often. */
 const HEADERS_TIMEOUT_MS = 10_000
+const CHECK_MS = 5_000
+
+/** Any user of this machine can connect: more than a person's tabs ever need would be the daemon's descriptors. */
+const MAX_CONNECTIONS = 256
+
+/** Milliseconds until it accepts again, where accepting failed (no descriptor left). */
+const AGAIN_MS = 1_000
 
 /** Milliseconds that answers under way get when the daemon leaves. */
 const LAST_ANSWERS_MS = 100
@@ -83,10 +91,11 @@ export class Dashboard implements AsyncDisposable {
     this.#acceptor = new Acceptor(
       slot,
       () => context.expect.readable(DASHBOARD_SOCKET, 0, this.#over.signal),
-      { headersTimeout: HEADERS_TIMEOUT_MS },
+      { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: CHECK_MS },
       answer(guard, new StaticFiles(folder), controls),
     )
-    this.#acceptor.http.on('connection', (connection: Socket) => {
+    this.#acceptor.http.prependListener('connection', (connection: Socket) => {
+      if (this.#connections.size >= MAX_CONNECTIONS) return void connection.destroy()
       this.#connections.add(connection)
       connection.on('close', () => this.#connections.delete(connection))
     })
@@ -98,10 +107,20 @@ export class Dashboard implements AsyncDisposable {
       trusts: (message) => guard.knows((message as { token?: unknown } | null)?.token),
       leases: false,
     })
-    this.#acceptor.run().catch((error: unknown) => {
-      if (!this.#over.signal.aborted)
-        context.log.error({ error: String(error) }, 'the dashboard accepts no more')
-    })
+    void this.#accept(context.log)
+  }
+
+  async #accept(log: Context['log']): Promise<void> {
+    const { signal } = this.#over
+    while (!signal.aborted) {
+      try {
+        await this.#acceptor.run()
+      } catch (error) {
+        if (signal.aborted) return
+        log.error({ error: String(error) }, 'the dashboard could not accept')
+        await delay(AGAIN_MS)
+      }
+    }
   }
 
   /** Accepts no more. The socket stays with the holder, for the next daemon. */

@@ -1,6 +1,6 @@
 /** The dashboard's port and its token: who has them, and what becomes of them. */
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
@@ -81,4 +81,26 @@ test('a token that others could have read is replaced', async () => {
   expect(readToken(other)).toMatch(/^[\w-]{24}$/)
   expect(readToken(other)).not.toBe(leaked)
   expect(statSync(join(other.stateDir, 'dashboard-token')).mode & 0o777).toBe(0o600)
+})
+
+test('a crowd of silent connections costs the daemon few descriptors, and the page comes back when it goes', async () => {
+  await using rig = await upRig()
+  const port = await portOf(rig)
+  let cut = 0
+  const crowd = Array.from({ length: 400 }, () =>
+    connect(port, '127.0.0.1')
+      .on('error', () => undefined)
+      .on('close', () => {
+        cut += 1
+      }),
+  )
+  try {
+    await rig.eventually(() => cut >= 400 - 256, { what: 'the end of those that are too many' })
+    const { daemon } = await rig.status()
+    expect(readdirSync(`/proc/${daemon?.pid}/fd`).length).toBeLessThan(256 + 100)
+  } finally {
+    for (const one of crowd) one.destroy()
+  }
+  const asked = ['GET / HTTP/1.1', `Host: localhost:${port}`]
+  await rig.eventually(async () => (await rawHttp(port, asked)).status === 200)
 })
