@@ -316,6 +316,27 @@ test('a daemon that is killed is said to be away, and the page is right again by
   expect(dashboard.errors).toEqual([])
 })
 
+test('a log goes on over a killed daemon: no line is missing, none is there twice', async () => {
+  const { rig, web } = await shop("let n = 0; setInterval(() => console.log('line ' + n++), 20)")
+  await using _ = rig
+  await rig.request(web)
+  await using dashboard = await DashboardPage.open(browser, rig, '#/services/shop/web')
+  const log = dashboard.page.getByRole('log')
+  await log.getByText('line 20', { exact: true }).waitFor()
+  process.kill(await rig.daemonPid(), 'SIGKILL')
+  // Written after the kill, and shown: the stream was begun again.
+  await log
+    .getByText(/^line [1-9]\d\d$/)
+    .first()
+    .waitFor()
+  await log.evaluate((element) => element.scrollTo(0, 0))
+  await log.getByText('line 0', { exact: true }).waitFor()
+  const first = await dashboard.page.locator('.log-text').allTextContents()
+  expect(first.slice(0, 20)).toEqual(Array.from({ length: 20 }, (_, index) => `line ${index}`))
+  await dashboard.page.getByRole('searchbox').fill('/^line (19|20|21|50|99)$/')
+  await dashboard.page.getByText(/^5 of/).waitFor()
+})
+
 test('a project that goes down goes from the page, and comes back to it', async () => {
   const { rig } = await shop()
   await using _ = rig
