@@ -33,6 +33,8 @@ export async function waitFor(
     const message = `${unit.id} is not ${options.for} after ${seconds}: ${visibleState(runner.state)}, ${reason.message}`
     return fail('timeout', message, reason.hint ?? `see: devsock logs ${unit.name}`)
   }
+  // Ready means that the next connection is served by it.
+  await runner.performed()
   const { front, reason } = runner.state
   if (front.kind === 'conflict' && !front.external) {
     const code = reason.code === 'port-taken' ? 'port-taken' : 'bind-failed'

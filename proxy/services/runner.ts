@@ -17,6 +17,7 @@ export class Runner implements Disposable {
   readonly #going = new Map<string, AbortController>()
   readonly #watchers = new Set<() => void>()
   #work: Promise<void> = Promise.resolve()
+  #sent: Promise<unknown> = Promise.resolve()
   #paused = true
 
   constructor(context: Context, unit: Unit, policy: Policy, saved: Service | null) {
@@ -69,6 +70,12 @@ export class Runner implements Disposable {
     })
   }
 
+  /** Resolves when the holder has done all that follows from the state as it is now: a state is told before its effects. */
+  async performed(): Promise<void> {
+    await this.#work
+    await this.#sent
+  }
+
   [Symbol.dispose](): void {
     this.#paused = true
     for (const controller of this.#going.values()) controller.abort()
@@ -116,6 +123,8 @@ export class Runner implements Disposable {
 
   /** Requests go out at once and in order; only their failure is news. */
   #send(requests: Promise<unknown>[]): void {
+    // Answers come in the order of the requests, so the last ones are enough.
+    this.#sent = Promise.allSettled(requests)
     for (const request of requests) {
       request.catch((error: unknown) => {
         this.#context.log.warn({ service: this.unit.id, error: String(error) }, 'the holder refused')

@@ -133,6 +133,20 @@ test('with conflicts kept the project comes up without that service, which takes
   expect((await rig.request(api)).body).toBe('v1')
 })
 
+test('up --auto-ports comes up beside whoever has the ports, on free ones', async () => {
+  const { rig, api, web } = await shop()
+  await using _ = rig
+  const owner = await squat(rig, squatter('INET6', '::', api))
+  await rig.up('--auto-ports')
+  const ports = await Promise.all(
+    ['api', 'web'].map(async (name) => (await rig.service(name)).sockets[0]?.port ?? 0),
+  )
+  expect(ports).not.toContain(api)
+  expect(ports).not.toContain(web)
+  for (const port of ports) expect((await rig.request(port)).body).toBe('v1')
+  await owner.end()
+})
+
 test('onConflict auto takes another port, use publishes the one that is there and never touches it', async () => {
   const { rig, api, web } = await shop({ onConflict: 'auto' })
   await using _ = rig

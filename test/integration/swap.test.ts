@@ -32,9 +32,10 @@ test('under hold no connection that comes after the save is answered by the old 
   await rig.eventually(() => load.result.ok > 0)
   for (let save = 2; save <= 6; save += 1) {
     await rig.edit('api.mjs', bump)
-    await rig.eventually(async () => (await rig.service('api')).state === 'swapping')
-    // From the moment on that the swap has begun.
+    // Takes the save in, and does not wait for the start: from here on the old code gets no connection.
+    await rig.succeed('wait', 'api', '--for', 'held')
     expect((await rig.request(port)).body).toBe(`v${save}`)
+    await rig.succeed('wait', 'api')
   }
   const bodies = await allAnswered(load)
   expect([...bodies.keys()]).toEqual(['v1', 'v2', 'v3', 'v4', 'v5', 'v6'])
