@@ -47,7 +47,7 @@ const withPackage = (name: string, source: string): Server => ({
   version: packageVersion(name),
   files: { 'package.json': MODULE, 'server.mjs': source },
   command: 'npm run dev',
-  packages: true,
+  packages: 'linked',
 })
 
 const cluster = (policy: string): string => `import cluster from 'node:cluster'
@@ -74,7 +74,7 @@ async function viteUpdates(rig: Rig, port: number): Promise<void> {
 matrix('node', [
   plain('node', 'node server.mjs'),
   plain('npm run', 'npm run dev'),
-  plain('npx', 'npx --no-install tsx server.mjs', { packages: true }),
+  plain('npx', 'npx --no-install tsx server.mjs', { packages: 'linked' }),
   plain('nested shells', `bash -c "true; sh -c 'true; node server.mjs; true'; true"; true`),
   plain('cluster', 'node cluster.mjs', {
     files: { 'cluster.mjs': cluster('SCHED_RR'), 'server.mjs': HTTP },
@@ -93,12 +93,12 @@ matrix('node', [
   plain('node --watch', 'node --watch server.mjs', { reloads: 'server.mjs' }),
   plain('nodemon', 'npx --no-install nodemon server.mjs', {
     version: packageVersion('nodemon'),
-    packages: true,
+    packages: 'linked',
     reloads: 'server.mjs',
   }),
   plain('tsx watch', 'npx --no-install tsx watch server.mjs', {
     version: packageVersion('tsx'),
-    packages: true,
+    packages: 'linked',
     reloads: 'server.mjs',
   }),
   withPackage(
@@ -122,7 +122,7 @@ matrix('node', [
       'main.js': `document.title = 'v1'`,
     },
     command: 'npm run dev',
-    packages: true,
+    packages: 'linked',
     reloads: 'index.html',
     also: viteUpdates,
     notes: 'HMR WebSocket',
@@ -131,12 +131,12 @@ matrix('node', [
     name: 'Next dev',
     version: packageVersion('next'),
     files: {
-      'package.json': { scripts: { dev: 'next dev --webpack' } },
+      'package.json': { scripts: { dev: 'next dev' } },
       'app/layout.jsx': `export default ({ children }) => <html><body>{children}</body></html>`,
       'app/page.jsx': `export default () => <p>v1</p>`,
     },
     command: 'npm run dev',
-    packages: true,
+    packages: 'copied',
     swap: 'exclusive',
     reloads: 'app/page.jsx',
   },
