@@ -159,6 +159,9 @@ test('a server that keeps crashing is given up with a reason, and a save brings 
   await using _ = rig
   await rig.up()
   for (let crash = 1; crash <= 3; crash += 1) {
+    // One that ends before it was seen to be ready counts as a failed start.
+    await rig.request(port)
+    await rig.until('api', 'ready')
     const gone = await rig.request(port, '/exit').catch((error: NodeJS.ErrnoException) => error.code)
     expect(gone).toBe('ECONNRESET')
     await rig.eventually(async () => (await rig.service('api')).crashes === crash)

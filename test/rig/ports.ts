@@ -4,11 +4,12 @@ import { createServer } from 'node:net'
 
 /**
  * Ports for configurations, which name theirs before anything is bound. They come from below the kernel's
- * ephemeral range (32768…), where no client's source port can take one in between. Test files run at the same
- * time in processes whose numbers are close together: the stride keeps them, and other runs, apart.
+ * ephemeral range (32768…), where no client's source port can take one in between, and below those of `auto`
+ * addresses (20000…). Test files run at the same time in processes whose numbers are close together: the stride
+ * keeps them, and other runs, apart.
  */
 const FIRST = 10_000
-const SPAN = 22_000
+const SPAN = 10_000
 const STRIDE = 677
 let next = (process.pid * STRIDE) % SPAN
 
