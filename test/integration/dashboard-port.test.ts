@@ -5,6 +5,7 @@ import { connect, createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { WebSocket } from 'ws'
 import { rawHttp } from '../rig/raw-http.ts'
 import { Rig } from '../rig/rig.ts'
 
@@ -103,4 +104,19 @@ test('a crowd of silent connections costs the daemon few descriptors, and the pa
   }
   const asked = ['GET / HTTP/1.1', `Host: localhost:${port}`]
   await rig.eventually(async () => (await rawHttp(port, asked)).status === 200)
+})
+
+test('a page keeps no project up: it goes with the terminal that it was brought up in', async () => {
+  await using rig = await Rig.create()
+  await rig.configure({ api: { command: 'true', listen: await rig.port() } })
+  const up = rig.start('up')
+  await rig.eventually(async () => (await rig.status()).projects.length === 1)
+  const port = await portOf(rig)
+  const page = new WebSocket(`ws://localhost:${port}/v1/events`, { origin: `http://localhost:${port}` })
+  await once(page, 'open')
+  page.send(JSON.stringify({ token: readToken(rig), projects: [], logs: false, lease: 'shop' }))
+  await once(page, 'message')
+  up.kill('SIGKILL')
+  await rig.eventually(async () => (await rig.status()).projects.length === 0)
+  page.terminate()
 })

@@ -383,9 +383,3 @@ test('a message of more than 1 MiB ends the stream', async () => {
   const { code, events } = await listen(Buffer.alloc(1024 * 1024 + 1, 0x20))
   expect({ code, events }).toEqual({ code: 1009, events: [] })
 })
-
-test('a stream of the page keeps no project up, and takes none down when it goes', async () => {
-  await listen(JSON.stringify({ token, projects: [], logs: false, lease: 'shop' }))
-  await listen(JSON.stringify({ token, projects: [], logs: false, lease: null }))
-  expect((await rig.status()).projects).toHaveLength(1)
-})
