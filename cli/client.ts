@@ -42,6 +42,21 @@ export interface CheckReply {
   project: { id: string; config: string; services: unknown[] } | null
 }
 
+/** What could be written where there is no configuration; `file` is null where no server is known. */
+export interface ProposeReply {
+  dir: string
+  services: { name: string; command: string; framework: string; port: number; watch: string[] | null }[]
+  file: { name: string; content: string } | null
+}
+
+/** One thing that `devsock doctor` looked at. */
+export interface Check {
+  name: string
+  ok: boolean
+  message: string
+  hint: string | null
+}
+
 export interface LogQuery {
   /** Only lines since then: ISO 8601. */
   since?: string
@@ -140,6 +155,16 @@ export class Client {
     env: Record<string, string>
   }): Promise<Result<CheckReply>> {
     return exchange(this.folders, 'POST', '/v1/check', { body, timeoutMs: SLOW_MS })
+  }
+
+  propose(dir: string): Promise<Result<ProposeReply>> {
+    return exchange(this.folders, 'POST', '/v1/propose', { body: { dir } })
+  }
+
+  /** Of this machine, and of a project that is up. */
+  doctor(project: string | null): Promise<Result<{ checks: Check[] }>> {
+    const query = project === null ? '' : `?project=${encodeURIComponent(project)}`
+    return exchange(this.folders, 'GET', `/v1/doctor${query}`, { timeoutMs: SLOW_MS })
   }
 
   stopDaemon(): Promise<Result<unknown>> {

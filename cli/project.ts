@@ -47,7 +47,7 @@ export function locateProject(options: GlobalOptions, io: Pick<Io, 'cwd'>): Resu
   return fail(
     'configuration-missing',
     `No configuration in ${formatPath(io.cwd)} or above it.`,
-    "Write devsock.config.ts:  export default { services: { web: 'npm run dev' } }",
+    "devsock init --yes    or write devsock.config.ts:  export default { services: { web: 'npm run dev' } }",
   )
 }
 

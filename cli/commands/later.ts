@@ -3,8 +3,6 @@ import { fail, type Result } from '../../proxy/protocol.ts'
 import type { Call, Definition } from '../command.ts'
 
 const SUMMARIES: Record<string, string> = {
-  init: 'Write a configuration from what the project is.',
-  doctor: 'Look for what keeps devsock from working here.',
   import: "Read other tools' configurations.",
   export: 'Write units for systemd or launchd.',
   activate: 'Run one program behind a socket, without a configuration.',

@@ -9,6 +9,7 @@ import {
 } from '../../proxy/protocol.ts'
 import type { Client } from '../client.ts'
 import type { Call, Definition } from '../command.ts'
+import { findProposal, offer, writeConfiguration, wrote } from '../configuration-offer.ts'
 import { definedVariables } from '../environment.ts'
 import { type Io, printJson, printLine } from '../io.ts'
 import { ensureDaemon } from '../launch.ts'
@@ -53,10 +54,14 @@ export const define = (): Definition => ({
 
 export async function run(call: Call<Options>): Promise<Result<number>> {
   const { options, io } = call
-  const location = locateProject(options, io)
-  if (!location.ok) return location
+  const located = locateProject(options, io)
+  const isNew = !located.ok && options.config === undefined && io.interactive
+  if (!located.ok && !isNew) return located
   const client = await ensureDaemon(io)
   if (!client.ok) return client
+  const location = located.ok ? located : await writeFirst(client.value, call)
+  if (!location.ok) return location
+  if (location.value === null) return ok(EXIT.ok)
   const nested = await refuseNested(client.value, location.value, io.env)
   if (!nested.ok) return nested
   const request = createRequest(call, location.value)
@@ -65,6 +70,17 @@ export async function run(call: Call<Options>): Promise<Result<number>> {
   return request.detached
     ? finishDetached(client.value, reply.value, call)
     : runForeground(client.value, reply.value, request, call)
+}
+
+/** Where there is no configuration, one is offered; null: not wanted. */
+async function writeFirst(client: Client, { options, io }: Call<Options>): Promise<Result<Location | null>> {
+  const proposed = await findProposal(client, io)
+  if (!proposed.ok) return proposed
+  if (!(await offer(proposed.value, io))) return ok(null)
+  const written = writeConfiguration(proposed.value)
+  if (!written.ok) return written
+  printLine(io.stdout, wrote(proposed.value, io))
+  return locateProject(options, io)
 }
 
 const createRequest = ({ options, operands, io }: Call<Options>, location: Location): UpRequest => ({

@@ -14,7 +14,9 @@ and swaps it on save without refusing a request.
   devsock env [service]       print those
   devsock ports [port...]     who listens on this machine
   devsock free <port...>      end whoever listens there
+  devsock init                write a configuration from what the project is
   devsock check               validate the configuration
+  devsock doctor              what is wrong here, and what to do
   devsock daemon status | stop | restart | logs
 
   -C <dir>  -c <file>  -a, --all  --json  --no-input  --no-color  --version

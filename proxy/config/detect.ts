@@ -113,11 +113,17 @@ function languageServices(folder: Folder, facts: Facts): Proposal[] {
 function proposal(name: string, command: string, folder: Folder, facts: Facts): Proposal | null {
   const recognised = recognise(command, facts)
   if (!recognised) return null
-  const entry = /(?:^|\s)([\w./-]+\.(?:[cm]?[jt]s|py|rb|go))(?=\s|$)/.exec(recognised.command)?.[1]
-  const port = portInSource(folder.contents.get(entry?.replace(/^\.\//, '') ?? '') ?? '') ?? recognised.port
+  const source = folder.contents.get(entryOf(recognised.command) ?? '') ?? ''
+  const port = portInSource(source) ?? recognised.port
   if (port === null) return null
   const watch = recognised.reloads ? null : watchFor(folder, recognised.framework.name)
   return { name, command, framework: recognised.framework.name, port, watch }
+}
+
+/** The source file that a command starts, as a path in its folder; null where it names none. */
+export function entryOf(command: string): string | null {
+  const [, entry] = /(?:^|\s)([\w./-]+\.(?:[cm]?[jt]s|py|rb|go))(?=\s|$)/.exec(command) ?? []
+  return entry?.replace(/^\.\//, '') ?? null
 }
 
 function watchFor(folder: Folder, framework: string): string[] {

@@ -16,6 +16,8 @@ export const UpBody = z.object({
 
 export const CheckBody = UpBody.pick({ dir: true, config: true, env: true })
 
+export const ProposeBody = UpBody.pick({ dir: true })
+
 /** Longest wait: what a timer of Node can hold. */
 const MAX_WAIT_MS = 2_147_483_647
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { siblingVariables } from '../config/environment.ts'
 import { loadProject } from '../config/load.ts'
+import { proposeStarter } from '../config/starter.ts'
 import { freePort, planFree } from '../ports/free.ts'
 import { listListeners } from '../ports/listeners.ts'
 import { type DaemonStatus, fail, ok, type PortOwner, type Result, type ServiceVerb } from '../protocol.ts'
@@ -8,8 +9,9 @@ import type { Context } from '../services/context.ts'
 import type { Member } from '../services/member.ts'
 import { allProcesses } from '../services/processes.ts'
 import type { Projects } from '../services/projects.ts'
+import { examine } from './examine.ts'
 import { streamLogs } from './logs.ts'
-import { CheckBody, FreeBody, LogQuery, parse, UpBody, WaitBody } from './requests.ts'
+import { CheckBody, FreeBody, LogQuery, ProposeBody, parse, UpBody, WaitBody } from './requests.ts'
 import { waitFor } from './wait.ts'
 
 /** What the routes work on. */
@@ -60,6 +62,14 @@ export const routes: Route[] = [
   { method: 'DELETE', path: '/v1/projects/:id', handle: down },
   { method: 'GET', path: '/v1/projects/:id/env', local: true, handle: variables },
   { method: 'POST', path: '/v1/check', local: true, handle: check },
+  { method: 'POST', path: '/v1/propose', local: true, handle: propose },
+  {
+    method: 'GET',
+    path: '/v1/doctor',
+    local: true,
+    handle: async ({ context, projects }, { query }) =>
+      ok({ checks: await examine(context, projects.get(query.get('project') ?? '')) }),
+  },
   { method: 'POST', path: '/v1/services/:project/:service/start', handle: verb('start') },
   { method: 'POST', path: '/v1/services/:project/:service/stop', handle: verb('stop') },
   { method: 'POST', path: '/v1/services/:project/:service/restart', handle: verb('restart') },
@@ -119,6 +129,13 @@ async function check(_: Controls, call: Call): Promise<Result<object>> {
   if (loaded.ok) return ok({ problems: [], project: loaded.value })
   const { problems } = loaded.failure
   return problems ? ok({ problems, project: null }) : loaded
+}
+
+/** What `devsock init` would write: reads files, evaluates nothing. */
+async function propose(_: Controls, call: Call): Promise<Result<object>> {
+  const body = await call.body()
+  const request = body.ok ? parse(ProposeBody, body.value) : body
+  return request.ok ? ok(await proposeStarter(request.value.dir)) : request
 }
 
 function verb(name: ServiceVerb): Handler {

@@ -95,7 +95,7 @@ describe('usage', () => {
     expect(err).toContain(hint)
   })
 
-  test.each(['init', 'doctor', 'import', 'export', 'activate', 'fd', 'completion'])(
+  test.each(['import', 'export', 'activate', 'fd', 'completion'])(
     '%s says in one line that it is not in this version',
     async (name) => {
       const daemon = await start()
@@ -120,7 +120,7 @@ describe('usage', () => {
       'url',
       'exec',
       'env',
-    ].concat(['ports', 'free', 'check', 'daemon']),
+    ].concat(['ports', 'free', 'init', 'check', 'doctor', 'daemon']),
   )('%s --help shows examples and asks nobody', async (name) => {
     const daemon = await start()
     const { exit, out } = await daemon.run([name, '--help'])
