@@ -14,7 +14,7 @@ import {
   type UpRequest,
 } from '../proxy/protocol.ts'
 import type { Folders } from './folders.ts'
-import { exchange, exchangeLines } from './transport.ts'
+import { exchange } from './transport.ts'
 
 export interface Hello {
   v: number
@@ -120,12 +120,13 @@ export class Client {
     return exchange(this.folders, 'POST', `${servicePath(id)}/wait`, { body, timeoutMs: timeoutMs + 5_000 })
   }
 
-  logs(id: string, query: LogQuery, signal?: AbortSignal): AsyncGenerator<Result<LogLine>> {
+  async *logs(id: string, query: LogQuery, signal?: AbortSignal): AsyncGenerator<Result<LogLine>> {
     const parameters = new URLSearchParams()
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined && value !== false) parameters.set(name, value === true ? '1' : String(value))
     }
-    return exchangeLines(this.folders, `${servicePath(id)}/logs?${parameters}`, signal)
+    const { exchangeLines } = await import('./lines.ts')
+    yield* exchangeLines(this.folders, `${servicePath(id)}/logs?${parameters}`, signal)
   }
 
   env(project: string, service?: string): Promise<Result<{ env: Record<string, string> }>> {

@@ -8,6 +8,7 @@ import { FAILURES, type Failure } from '../proxy/protocol.ts'
 import { type CommandModule, indexOfOperand, parseCommand } from './command.ts'
 import { createIo, type GlobalOptions, printJson, printLine, type Streams } from './io.ts'
 import { createPaint, wantsColour } from './print/paint.ts'
+import { suggest } from './print/suggest.ts'
 
 const COMMANDS: Record<string, () => Promise<CommandModule>> = {
   up: () => import('./commands/up.ts'),
@@ -76,7 +77,6 @@ async function printOverview(args: string[], { stdout }: Streams): Promise<numbe
 }
 
 async function unknownCommand(name: string): Promise<Failure> {
-  const { suggest } = await import('./print/suggest.ts')
   const similar = suggest(name, Object.keys(COMMANDS))
   const hint = similar ? `Did you mean devsock ${similar}?` : 'devsock --help'
   return { code: 'usage', message: `There is no command ${name}.`, hint }

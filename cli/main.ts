@@ -20,4 +20,7 @@ function currentFolder(): string {
 process.stdout.on('error', endQuietly)
 process.stderr.on('error', endQuietly)
 const { stdin, stdout, stderr, env } = process
-process.exitCode = await dispatch(process.argv.slice(2), { stdin, stdout, stderr, env, cwd: currentFolder() })
+// No top-level await: this is bundled as CommonJS (vite.config.ts).
+dispatch(process.argv.slice(2), { stdin, stdout, stderr, env, cwd: currentFolder() }).then((code) => {
+  process.exitCode = code
+})

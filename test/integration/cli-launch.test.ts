@@ -92,7 +92,7 @@ class Package implements AsyncDisposable {
   ): Promise<Finished> {
     const variables = scrubbed({ HOME: this.root, DEVSOCK_STATE_DIR: this.state, ...env })
     await using command = new Command(
-      [process.execPath, join(root, 'dist/cli/main.js'), 'ports'],
+      [process.execPath, join(root, 'dist/cli/main.cjs'), 'ports'],
       this.root,
       variables,
     )

@@ -11,7 +11,7 @@ import { eventually } from '../rig/eventually.ts'
 import { CHECKOUT } from '../rig/rig.ts'
 import { FakeDaemon, project, service } from '../unit/cli-fake-daemon.ts'
 
-const CLI = join(CHECKOUT, 'dist/cli/main.js')
+const CLI = join(CHECKOUT, 'dist/cli/main.cjs')
 const REPLY = { v: 1, project: project([service('web')]), started: true, ms: 1 }
 
 async function startDaemon(): Promise<FakeDaemon> {
@@ -220,6 +220,6 @@ test.each(['status', 'ports', 'logs', 'url', 'down'])('%s loads no package at al
     }
     return result.map(({ url }) => url)
   })
-  expect(loaded.some((url) => url.endsWith('/dist/cli/dispatch.js'))).toBe(true)
+  expect(loaded.some((url) => url.endsWith('/dist/cli/main.cjs'))).toBe(true)
   expect(loaded.filter((url) => url.includes('/node_modules/'))).toEqual([])
 })

@@ -221,7 +221,7 @@ describe.runIf(isRoot)('with two users on the machine', () => {
 
   /** devsock itself as nobody: what root may do is no test. */
   async function nobodysRig(): Promise<Rig> {
-    const cli = asNobody([process.execPath, `${process.cwd()}/dist/cli/main.js`])
+    const cli = asNobody([process.execPath, `${process.cwd()}/dist/cli/main.cjs`])
     const rig = await Rig.create({ cli, files: { 'server.mjs': nodeServer() } })
     await mkdir(rig.stateDir, { mode: 0o700 })
     await mkdir(rig.runtimeDir, { mode: 0o700 })

@@ -119,7 +119,7 @@ describe('the token', () => {
 
   test('is printed to terminals alone', async () => {
     const opener = { BROWSER: '/bin/true' }
-    const cli = `${process.execPath} ${join(CHECKOUT, 'dist/cli/main.js')}`
+    const cli = `${process.execPath} ${join(CHECKOUT, 'dist/cli/main.cjs')}`
     const piped = await rig
       .spawn(['sh', '-c', `${cli} open; ${cli} open --json; ${cli} up -d`], { env: opener })
       .finished()

@@ -75,7 +75,7 @@ describe('against a holder that a test plays', () => {
     say(far, '2 error EMFILE socket too-many')
     say(far, '3 ok')
     say(far, '4 ok 17 99')
-    expect(await spawned).toEqual({ pid: 17, startTime: 99, notify: null })
+    expect(await spawned).toEqual({ pid: 17, startTime: 99, notify: null, binds: null })
     await steer
     await expect(fresh).rejects.toMatchObject({ code: 'EMFILE', syscall: 'socket' })
     holder.close()

@@ -82,7 +82,7 @@ test('a second up brings the environment of its shell: what starts from then on 
   await rig.configure({ runs: { command, listen: runs }, held: { command, listen: held } })
   await rig.up()
   const before = (await rig.request(runs, '/pid')).body
-  const up = rig.spawn([process.execPath, `${process.cwd()}/dist/cli/main.js`, 'up', '-d'], {
+  const up = rig.spawn([process.execPath, `${process.cwd()}/dist/cli/main.cjs`, 'up', '-d'], {
     env: { FLAVOUR: 'mint' },
   })
   const { code, stdout } = await up.finished()

@@ -14,7 +14,7 @@ import { type RequestOptions, type Response, request } from './request.ts'
 
 /** The checkout under test. */
 export const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url))
-const CLI = join(CHECKOUT, 'dist/cli/main.js')
+const CLI = join(CHECKOUT, 'dist/cli/main.cjs')
 
 /** Path below the project's folder → content; an object is written as JSON. */
 export type Files = Record<string, string | object>

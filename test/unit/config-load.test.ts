@@ -364,7 +364,6 @@ describe('every bad input has one clear message', () => {
     [{ task: true }, 'services.a.task: tasks are not in this version'],
     [{ needs: ['b'] }, 'services.a.needs: `needs` is not in this version'],
     [{ build: 'make' }, 'services.a.build: `build` is not in this version'],
-    [{ adopt: 'kernel' }, 'services.a.adopt: adoption by the kernel is not in this version'],
     [{ reload: 'SIGHUP' }, 'services.a.reload: `reload` is not in this version'],
     [{ standby: true }, 'services.a.standby: `standby` is not in this version'],
   ])('what is still to come: %j', async (service, message) => {

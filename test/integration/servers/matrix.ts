@@ -2,16 +2,17 @@
  * Real servers behind a held port, started by their ordinary command: what all of them have to do, as one test a
  * server, and the table of what was seen.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { readFile, symlink } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
 import { allProcesses, socketInodes } from '../../../proxy/services/processes.ts'
 import { CHECKOUT, type Files, Rig } from '../../rig/rig.ts'
+import { providePackages } from './packages.ts'
 
-const PACKAGES = fileURLToPath(new URL('node_modules', import.meta.url))
+const CLI = join(CHECKOUT, 'dist/cli/main.cjs')
 
 export interface Server {
   name: string
@@ -29,6 +30,16 @@ export interface Server {
   /** Needs the npm packages of this folder; `copied` where it follows no link out of its own. */
   packages?: 'linked' | 'copied'
   swap?: 'exclusive'
+  /** The port that stands in its own configuration; its service has another. */
+  binds?: number
+  /** For what speaks no HTTP: connects, says something, and resolves with what it heard, which holds `expects`. */
+  ask?: (port: number, host: string) => Promise<string>
+  /** `v1` unless said. */
+  expects?: string
+  /** More for its service's configuration. */
+  service?: object
+  /** Refuses to run as root: then the whole of devsock runs as this user of the machine. */
+  user?: string
   /** Before `up`. */
   prepare?: (rig: Rig) => void
   /** While it runs: what it alone can do. */
@@ -65,17 +76,24 @@ export function matrix(title: string, servers: readonly Server[]): void {
 }
 
 async function prove(server: Server): Promise<Row> {
-  const { command, path = '/', swap, prepare, also, reloads } = server
-  await using rig = await Rig.create({ files: server.files })
-  if (server.packages) await provide(server.packages, join(rig.dir, 'node_modules'))
+  const { command, path = '/', swap, binds, prepare, also, reloads, expects = 'v1' } = server
+  const user = process.getuid?.() === 0 ? server.user : undefined
+  const cli = user === undefined ? undefined : [...asUser(user), process.execPath, CLI]
+  await using rig = await Rig.create({ files: server.files, cli })
+  if (user !== undefined) execFileSync('chown', ['-R', `${user}:`, rig.root])
+  if (server.packages) await providePackages(server.packages, rig.dir)
   prepare?.(rig)
   const port = await rig.port()
-  await rig.configure({ web: { command, listen: port, ...(swap && { swap }) } })
+  const listen = binds === undefined ? port : { address: port, binds }
+  await rig.configure({ web: { command, listen, ...(swap && { swap }), ...server.service } })
   await rig.up()
-  const get = async (host: string) => (await rig.request(port, path, { host, deadline: FIRST_ANSWER })).body
+  const get = async (host: string) =>
+    server.ask
+      ? server.ask(port, host)
+      : (await rig.request(port, path, { host, deadline: FIRST_ANSWER })).body
 
   const began = performance.now()
-  expect(await get('127.0.0.1')).toContain('v1')
+  expect(await get('127.0.0.1')).toContain(expects)
   const cold = performance.now() - began
   await rig.succeed('wait', 'web')
   await expectOnlyOurs(rig, port)
@@ -85,9 +103,11 @@ async function prove(server: Server): Promise<Row> {
 
   await rig.succeed('sleep', 'web')
   await rig.eventually(async () => (await rig.service('web')).state === 'held')
-  expect(await get('::1')).toContain('v1')
+  expect(await get('::1')).toContain(expects)
 
-  const swapMs = await swapUnderLoad(rig, port, path)
+  const swapMs = server.ask
+    ? await swapWhileAsked(rig, () => get('127.0.0.1'), expects)
+    : await swapUnderLoad(rig, port, path)
   if (reloads) await reloadUnderLoad(rig, port, path, reloads)
   await expectOnlyOurs(rig, port)
   return {
@@ -101,18 +121,43 @@ async function prove(server: Server): Promise<Row> {
     'swap ms': swapMs,
     notes: [
       ...(swap ? [swap] : []),
+      ...(binds ? [`binds ${binds}`] : []),
       ...(reloads ? ['own reloader'] : []),
       ...(server.notes ? [server.notes] : []),
     ].join('; '),
   }
 }
 
-/** Copies are hard links: half a gigabyte in a third of a second, where the file system is the same. */
-async function provide(packages: 'linked' | 'copied', to: string): Promise<void> {
-  if (packages === 'linked') return symlink(PACKAGES, to)
-  const linked = spawnSync('cp', ['-al', PACKAGES, to], { stdio: 'ignore' })
-  if (linked.status !== 0) execFileSync('cp', ['-a', '-T', PACKAGES, to])
+/** Says one thing over TCP and hears until `expects` was said, or the end. */
+export async function dialogue(
+  port: number,
+  host: string,
+  message: Uint8Array | string,
+  expects: string,
+): Promise<string> {
+  const socket = connect({ port, host })
+  const late = setTimeout(() => socket.destroy(new Error(`no ${expects} in time`)), FIRST_ANSWER)
+  try {
+    socket.write(message)
+    let heard = ''
+    for await (const chunk of socket) {
+      heard += String(chunk)
+      if (heard.includes(expects)) break
+    }
+    return heard
+  } finally {
+    clearTimeout(late)
+    socket.destroy()
+  }
 }
+
+/** setpriv(1): the same process, as somebody else. */
+export const asUser = (user: string): string[] => [
+  'setpriv',
+  `--reuid=${user}`,
+  `--regid=${user}`,
+  '--init-groups',
+]
 
 /** Every listener on the port is a slot of the holder, and one of the generation's processes accepts from one. */
 async function expectOnlyOurs(rig: Rig, port: number): Promise<void> {
@@ -156,6 +201,22 @@ async function swapUnderLoad(rig: Rig, port: number, path: string): Promise<numb
   const { ok, sent, failures } = await load.stop()
   expect({ ok, failures }).toEqual({ ok: sent, failures: [] })
   const { lastSwap } = await rig.service('web')
+  return lastSwap?.ms ?? 0
+}
+
+/** The same for what speaks no HTTP: one client after the other, until the swap is over. */
+async function swapWhileAsked(rig: Rig, ask: () => Promise<string>, expects: string): Promise<number> {
+  let isOver = false
+  const swap = rig.succeed('restart', 'web').then(() => rig.succeed('wait', 'web'))
+  const over = swap.finally(() => {
+    isOver = true
+  })
+  // Its failure is awaited below; until then it must not count as unhandled.
+  over.catch(() => undefined)
+  while (!isOver) expect(await ask()).toContain(expects)
+  await over
+  const { generation, lastSwap } = await rig.service('web')
+  expect(generation).toBe(3)
   return lastSwap?.ms ?? 0
 }
 

@@ -1,22 +1,11 @@
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, statSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { beforeAll, expect } from 'vitest'
 import { WebSocket } from 'ws'
 import type { Rig } from '../../rig/rig.ts'
 import { matrix, type Server } from './matrix.ts'
+import { INSTALL_TIME, installPackages } from './packages.ts'
 
-const HERE = fileURLToPath(new URL('.', import.meta.url))
-
-/** Apart from the project's own packages, which everybody installs who works on it. */
-beforeAll(() => {
-  const installed = join(HERE, 'node_modules/.package-lock.json')
-  const lock = join(HERE, 'package-lock.json')
-  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return
-  execFileSync('npm', ['ci', '--prefer-offline', '--no-audit', '--no-fund'], { cwd: HERE, stdio: 'inherit' })
-}, 300_000)
+beforeAll(installPackages, INSTALL_TIME)
 
 const HTTP = `import { createServer } from 'node:http'
 createServer((request, response) => {
@@ -139,5 +128,46 @@ matrix('node', [
     packages: 'copied',
     swap: 'exclusive',
     reloads: 'app/page.jsx',
+  },
+  {
+    name: 'webpack-dev-server',
+    version: packageVersion('webpack-dev-server'),
+    files: {
+      'package.json': { scripts: { dev: 'webpack serve --port $PORT' } },
+      'webpack.config.js': `module.exports = { mode: 'development', devtool: false, entry: './main.js' }`,
+      'main.js': `document.title = 'v1'`,
+    },
+    command: 'npm run dev',
+    path: '/main.js',
+    packages: 'linked',
+    reloads: 'main.js',
+  },
+  {
+    name: 'Bun',
+    version: packageVersion('bun'),
+    files: {
+      'server.ts': `Bun.serve({ port: Number(process.env.PORT), fetch(request, server) {
+  console.log('from', server.requestIP(request)?.address)
+  return new Response('v1')
+} })
+`,
+    },
+    command: 'npx --no-install bun server.ts',
+    packages: 'linked',
+    logs: LOGS,
+  },
+  {
+    name: 'Deno',
+    version: packageVersion('deno'),
+    files: {
+      'server.ts': `Deno.serve({ port: Number(Deno.env.get('PORT')) }, (_, { remoteAddr }) => {
+  console.log('from', remoteAddr.hostname)
+  return new Response('v1')
+})
+`,
+    },
+    command: 'npx --no-install deno run --no-config --allow-net --allow-env server.ts',
+    packages: 'linked',
+    logs: LOGS,
   },
 ])

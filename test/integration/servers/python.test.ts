@@ -69,4 +69,11 @@ if __name__ == '__main__': execute_from_command_line(sys.argv)
     logs: /^(::ffff:)?127\.0\.0\.1 .*GET/m,
     notes: 'takes LISTEN_FDS',
   },
+  {
+    name: 'hypercorn',
+    version: versionOf('hypercorn'),
+    files: { 'app.py': ASGI },
+    command: `${PYTHON} -m hypercorn -b 127.0.0.1:$PORT --access-logfile - app:app`,
+    logs: /127\.0\.0\.1:\d+/,
+  },
 ])
