@@ -117,6 +117,10 @@ Left left_in(std::vector<Process>& table, const Generation& generation) {
   return {pids_where(table, generation, in_group).size(), pids_where(table, generation, is_stray).size()};
 }
 
+bool answers_binds(const std::vector<SpecSlot>& slots) {
+  return std::any_of(slots.begin(), slots.end(), [](const SpecSlot& slot) { return slot.binds != 0; });
+}
+
 bool says_ready(std::string_view payload) {
   const auto lines = split(payload, '\n');
   return std::find(lines.begin(), lines.end(), "READY=1") != lines.end();
@@ -125,6 +129,12 @@ bool says_ready(std::string_view payload) {
 Error no_such(const std::string& id) { return {ENOENT, "find", "no generation " + id}; }
 
 }  // namespace
+
+std::vector<int> Generation::fds() const {
+  std::vector<int> fds = notify.fds();
+  if (binds.fd() >= 0) fds.push_back(binds.fd());
+  return fds;
+}
 
 Generations::Generations(Loop& loop, std::string notify_folder, Defaults defaults, Events events,
                          std::function<bool(pid_t)> waited_elsewhere)
@@ -171,7 +181,8 @@ Result<const Generation*> Generations::spawn(const Spec& spec, std::vector<int> 
                        .fds = std::move(slots),
                        .nofile = within_own_limit(spec.nofile.value_or(defaults_.nofile)),
                        .umask = spec.umask.value_or(defaults_.umask),
-                       .listen_pid = !spec.slots.empty()});
+                       .listen_pid = !spec.slots.empty(),
+                       .notify_binds = answers_binds(spec.slots)});
   if (!child) {
     notify->remove();
     return child.error();
@@ -183,6 +194,7 @@ Result<const Generation*> Generations::spawn(const Spec& spec, std::vector<int> 
   generation->start = child->start;
   generation->slots = spec.slots;
   generation->notify = std::move(*notify);
+  if (child->binds) generation->binds = BindNotifications(std::move(child->binds));
   Generation* entered = generation.get();
   if (auto error = enter(std::move(generation))) {
     ::kill(-child->pid, SIGKILL);
@@ -191,12 +203,16 @@ Result<const Generation*> Generations::spawn(const Spec& spec, std::vector<int> 
   return static_cast<const Generation*>(entered);
 }
 
-Failed Generations::adopt(Generation known, UniqueFd notify) {
+Failed Generations::adopt(Generation known, std::vector<UniqueFd> fds) {
   if (find(known.id) != nullptr) return Error{EEXIST, "adopt", "there is a generation " + known.id};
   auto generation = std::make_unique<Generation>(std::move(known));
   generation->adopted = true;
-  if (notify) {
-    auto socket = NotifySocket::store(std::move(notify));
+  for (UniqueFd& fd : fds) {
+    if (BindNotifications::is(fd.get())) {
+      generation->binds = BindNotifications(std::move(fd));
+      continue;
+    }
+    auto socket = NotifySocket::store(std::move(fd));
     if (!socket) return socket.error();
     generation->notify = std::move(*socket);
   }
@@ -226,6 +242,11 @@ Failed Generations::enter(std::unique_ptr<Generation> owned) {
       })) {
     return error;
   }
+  if (auto error = generation.binds.watch(loop_, [this, &generation](const auto& bind) {
+        on_bind(generation, bind);
+      })) {
+    return error;
+  }
   if (generation.pidfd) {
     const auto on_end = [this, &generation](uint32_t) {
       generation.exit_watch.close();
@@ -237,6 +258,19 @@ Failed Generations::enter(std::unique_ptr<Generation> owned) {
   }
   all_.emplace(id, std::move(owned));
   return std::nullopt;
+}
+
+/// Told as the preload library tells it: the daemon need not know more.
+void Generations::on_bind(Generation& generation, const BindNotifications::Bind& bind) {
+  const auto& slots = generation.slots;
+  const auto slot = std::find_if(slots.begin(), slots.end(), [&](const SpecSlot& each) {
+    return each.binds != 0 && each.binds == bind.port;
+  });
+  const int listener = slot == slots.end() ? -1 : events_.listener(*slot);
+  if (listener < 0 || !generation.binds.give(bind, listener)) return generation.binds.leave(bind);
+  const auto position = std::to_string(slot - slots.begin());
+  events_.notify(generation, "X_DEVSOCK=bound " + position + ' ' + std::to_string(bind.pid) + ' ' +
+                                 std::to_string(bind.fd) + " kernel" + (is_narrowed(listener, bind) ? " narrowed" : ""));
 }
 
 void Generations::on_notify(Generation& generation, pid_t sender, const std::string& payload) {

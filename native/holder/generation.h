@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "../common/unique_fd.h"
+#include "bind_notifications.h"
 #include "loop.h"
 #include "notify_socket.h"
 #include "process_table.h"
@@ -39,6 +40,8 @@ struct Generation {
   /// Once the leader has exited: members of its group, and strays, that go on.
   size_t left = 0;
   NotifySocket notify;
+  /// Where slots say so.
+  BindNotifications binds;
 
   /// Ended, and not reaped while its group has members: the zombie keeps the group's number from being given to
   /// others.
@@ -53,6 +56,8 @@ struct Generation {
 
   /// Whether the group's number is its own for certain.
   [[nodiscard]] bool holds_group() const { return phase == Phase::running || pinned; }
+  /// What the next holder needs of it: its notify socket, and where its binds are reported.
+  [[nodiscard]] std::vector<int> fds() const;
 };
 
 /// What a generation gets that its spec does not name: what the holder itself was started with.
@@ -72,6 +77,8 @@ class Generations {
     std::function<void(const Generation&)> gone;
     std::function<void(const Generation&)> ready;
     std::function<void(const Generation&, const std::string& payload)> notify;
+    /// The listener that a bind() is answered with; -1: there is none.
+    std::function<int(const SpecSlot&)> listener;
   };
 
   /// `waited_elsewhere` tells which children are not to be waited for here.
@@ -81,8 +88,9 @@ class Generations {
   /// `slots` are the listeners that the spec names, in its order. An id that is known starts nothing: a spawn may be
   /// repeated, and may cross an armed spec that has just fired.
   Result<const Generation*> spawn(const Spec& spec, std::vector<int> slots);
-  /// Takes over what another holder started; `notify` may be none. ESRCH when nothing of it is left.
-  Failed adopt(Generation known, UniqueFd notify);
+  /// Takes over what another holder started, with those of its fds() that are known. ESRCH when nothing of it is
+  /// left.
+  Failed adopt(Generation known, std::vector<UniqueFd> fds);
   /// The number of processes that were signalled; ESRCH when the generation has gone.
   Result<size_t> signal(const std::string& id, int number, Scope scope);
   /// Living descendants outside of the group.
@@ -105,6 +113,7 @@ class Generations {
 
   Failed enter(std::unique_ptr<Generation> generation);
   Generation* entry(const std::string& id);
+  void on_bind(Generation& generation, const BindNotifications::Bind& bind);
   void on_notify(Generation& generation, pid_t sender, const std::string& payload);
   void on_exit(Generation& generation, std::optional<int> status);
   void settle();

@@ -45,6 +45,11 @@ Holder::Holder(Loop& loop, RuntimeFolder folder, UniqueFd listener, Launch daemo
                           // A program that floods its notify socket must not cost the daemon its connection.
                           if (daemon_peer_ != nullptr && daemon_peer_->congested()) return;
                           tell({"notify", each.id, payload});
+                        },
+                    .listener =
+                        [this](const SpecSlot& slot) {
+                          auto socket = find_slot(slot.socket, std::to_string(slot.index));
+                          return socket ? (*socket)->slot(slot.index).listener.get() : -1;
                         }},
                    [this](pid_t pid) { return daemon_.is(pid); }),
       relays_(loop) {}
@@ -204,7 +209,7 @@ void Holder::fire(const std::string& key, const std::string& woken_by) {
   }
   const Generation& generation = **started;
   tell({"spawned", key, generation.id, std::to_string(generation.pid), std::to_string(generation.start), woken_by},
-       generation.notify.fds());
+       generation.fds());
 }
 
 Result<const Generation*> Holder::start_generation(const Spec& spec) {

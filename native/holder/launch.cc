@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -13,16 +15,18 @@
 #include <array>
 #include <climits>
 
+#include "../common/seqpacket.h"
+#include "bind_notifications.h"
 #include "process_table.h"
 
 namespace devsock {
 
 namespace {
 
-/// What the child writes into the pipe when it cannot go on.
+/// What the child sends when it cannot go on.
 struct Complaint {
   int number;
-  enum class Step : int { descriptors, limits, cwd, exec } step;
+  enum class Step : int { descriptors, limits, cwd, filter, exec } step;
 };
 
 constexpr std::string_view kListenPid = "LISTEN_PID=";
@@ -85,17 +89,17 @@ void write_digits(char* to, pid_t number) {
   *to = '\0';
 }
 
-[[noreturn]] void complain(int pipe, Complaint::Step step, int number) {
+[[noreturn]] void complain(int parent, Complaint::Step step, int number) {
   const Complaint complaint{number, step};
-  // Less than PIPE_BUF: written at once, or not at all.
-  if (::write(pipe, &complaint, sizeof complaint) < 0) ::_exit(126);
+  // One message of a SOCK_SEQPACKET: sent at once, or not at all.
+  if (::write(parent, &complaint, sizeof complaint) < 0) ::_exit(126);
   ::_exit(127);
 }
 
 /// Puts `sources` at 0, 1, 2 …; what is in the way of another has been moved above all of them.
-bool place_descriptors(int* sources, int count, int* pipe) {
+bool place_descriptors(int* sources, int count, int* parent) {
   for (int i = 0; i <= count; i++) {
-    int* source = i == count ? pipe : &sources[i];
+    int* source = i == count ? parent : &sources[i];
     if (*source >= count) continue;
     *source = ::fcntl(*source, F_DUPFD_CLOEXEC, count);
     if (*source < 0) return false;
@@ -108,25 +112,36 @@ bool place_descriptors(int* sources, int count, int* pipe) {
   return true;
 }
 
-[[noreturn]] void become(const Launch& plan, Prepared& prepared, int* sources, int count, int pipe) {
+/// The listener goes to the holder before the program can bind anything.
+void hand_over_binds(int parent) {
+  const int listener = notify_binds();
+  if (listener < 0) complain(parent, Complaint::Step::filter, errno);
+  const uint8_t byte = 0;
+  const int error = send_message(parent, {&byte, 1}, {&listener, 1});
+  if (error != 0) complain(parent, Complaint::Step::filter, error);
+  ::close(listener);
+}
+
+[[noreturn]] void become(const Launch& plan, Prepared& prepared, int* sources, int count, int parent) {
   ::setsid();
   for (int number = 1; number <= SIGRTMAX; number++) ::signal(number, SIG_DFL);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  if (!place_descriptors(sources, count, &pipe)) complain(pipe, Complaint::Step::descriptors, errno);
+  if (!place_descriptors(sources, count, &parent)) complain(parent, Complaint::Step::descriptors, errno);
   ::umask(plan.umask);
-  if (::setrlimit(RLIMIT_NOFILE, &plan.nofile) != 0) complain(pipe, Complaint::Step::limits, errno);
-  if (::chdir(plan.cwd.c_str()) != 0) complain(pipe, Complaint::Step::cwd, errno);
+  if (::setrlimit(RLIMIT_NOFILE, &plan.nofile) != 0) complain(parent, Complaint::Step::limits, errno);
+  if (::chdir(plan.cwd.c_str()) != 0) complain(parent, Complaint::Step::cwd, errno);
+  if (plan.notify_binds) hand_over_binds(parent);
   if (plan.listen_pid) write_digits(prepared.listen_pid.data() + kListenPid.size(), ::getpid());
   int error = ENOENT;
   for (const std::string& program : prepared.programs) {
     ::execve(program.c_str(), prepared.args.data(), prepared.env.data());
     // As execvp(3): what may not be executed is remembered, what is not there is passed over.
     if (errno == EACCES) error = EACCES;
-    else if (errno != ENOENT && errno != ENOTDIR) complain(pipe, Complaint::Step::exec, errno);
+    else if (errno != ENOENT && errno != ENOTDIR) complain(parent, Complaint::Step::exec, errno);
   }
-  complain(pipe, Complaint::Step::exec, error);
+  complain(parent, Complaint::Step::exec, error);
 }
 
 Error explain(const Launch& plan, const Complaint& complaint) {
@@ -137,10 +152,23 @@ Error explain(const Launch& plan, const Complaint& complaint) {
       return failed("setrlimit", "RLIMIT_NOFILE", complaint.number);
     case Complaint::Step::cwd:
       return failed("chdir", plan.cwd, complaint.number);
+    case Complaint::Step::filter:
+      return failed("seccomp", plan.args.front(), complaint.number);
     case Complaint::Step::exec:
       break;
   }
   return failed("execve", plan.args.front(), complaint.number);
+}
+
+/// Waits. The number of bytes; 0 at the end.
+size_t await_message(int socket, std::span<uint8_t> buffer, std::vector<UniqueFd>& fds) {
+  for (;;) {
+    pollfd state{socket, POLLIN, 0};
+    ::poll(&state, 1, -1);
+    const ReceiveResult message = receive_message(socket, buffer, fds);
+    if (message.error == 0) return message.size;
+    if (message.error != EAGAIN) return 0;
+  }
 }
 
 }  // namespace
@@ -151,25 +179,35 @@ Result<Child> launch(const Launch& plan) {
   const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!null) return failed("open", "/dev/null");
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return failed("pipe2", plan.args.front());
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+    return failed("socketpair", plan.args.front());
+  }
   const UniqueFd reader(ends[0]);
   UniqueFd writer(ends[1]);
   std::vector<int> sources = {null.get(), plan.log, plan.log};
   sources.insert(sources.end(), plan.fds.begin(), plan.fds.end());
 
-  Child child{::fork(), 0};
+  Child child{::fork(), 0, {}};
   if (child.pid < 0) return failed("fork", plan.args.front());
   if (child.pid == 0) become(plan, prepared, sources.data(), static_cast<int>(sources.size()), writer.get());
   writer.reset();
 
-  Complaint complaint;
-  ssize_t size;
-  do {
-    size = ::read(reader.get(), &complaint, sizeof complaint);
-  } while (size < 0 && errno == EINTR);
-  if (size == sizeof complaint) {
+  // Until it closes its end, by execve() or by its end.
+  for (;;) {
+    Complaint complaint;
+    std::vector<UniqueFd> fds;
+    const size_t size = await_message(reader.get(), {reinterpret_cast<uint8_t*>(&complaint), sizeof complaint}, fds);
+    if (size == sizeof complaint) {
+      ::waitpid(child.pid, nullptr, 0);
+      return explain(plan, complaint);
+    }
+    if (size == 0) break;
+    if (!fds.empty()) child.binds = std::move(fds.front());
+  }
+  if (plan.notify_binds && !child.binds) {
+    ::kill(-child.pid, SIGKILL);
     ::waitpid(child.pid, nullptr, 0);
-    return explain(plan, complaint);
+    return failed("recvmsg", plan.args.front(), EMFILE);
   }
   // The pid is the child's until this process has waited for it.
   const auto process = read_process(child.pid);

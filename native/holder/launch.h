@@ -27,12 +27,16 @@ struct Launch {
   mode_t umask;
   /// Adds LISTEN_PID, which only the child knows.
   bool listen_pid;
+  /// The holder answers bind() for it and its descendants (bind_notifications.h). Sets no_new_privs.
+  bool notify_binds = false;
 };
 
 struct Child {
   pid_t pid;
   /// Field 22 of /proc/PID/stat.
   uint64_t start;
+  /// Where bind() is reported, if that was asked for.
+  UniqueFd binds;
 };
 
 /// Starts a program as the leader of a session of its own, with default signal handling. Waits until its

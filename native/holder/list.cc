@@ -38,7 +38,7 @@ void Holder::list_generation(Peer& peer, const std::string& seq, const Generatio
                                      std::to_string(generation.left),
                                      generation.invocation};
   for (const SpecSlot& slot : generation.slots) fields.push_back(print(slot));
-  peer.send(fields, generation.notify.fds());
+  peer.send(fields, generation.fds());
 }
 
 /// One item at a time, as the peer takes them: each with its state at that moment. What goes in the meantime is

@@ -70,18 +70,22 @@ std::optional<SpecSlot> parse_slot(std::string_view text) {
   if (first == std::string_view::npos) return std::nullopt;
   const size_t second = text.find(' ', first + 1);
   if (second == std::string_view::npos) return std::nullopt;
-  const auto index = parse_number<uint32_t>(text.substr(0, first));
+  const std::string_view number = text.substr(0, first);
+  const size_t colon = std::min(number.find(':'), first);
+  const auto index = parse_number<uint32_t>(number.substr(0, colon));
+  const auto binds = colon == first ? uint16_t{0} : parse_number<uint16_t>(number.substr(colon + 1));
   const std::string_view fd_name = text.substr(first + 1, second - first - 1);
   const std::string_view socket = text.substr(second + 1);
   // LISTEN_FDNAMES separates names by colons (sd_listen_fds_with_names(3)).
-  if (!index || fd_name.empty() || socket.empty() || fd_name.find(':') != std::string_view::npos) {
+  if (!index || !binds || fd_name.empty() || socket.empty() || fd_name.find(':') != std::string_view::npos) {
     return std::nullopt;
   }
-  return SpecSlot{*index, std::string(fd_name), std::string(socket)};
+  return SpecSlot{*index, std::string(fd_name), std::string(socket), *binds};
 }
 
 std::string print(const SpecSlot& slot) {
-  return std::to_string(slot.index) + ' ' + slot.fd_name + ' ' + slot.socket;
+  const std::string binds = slot.binds == 0 ? std::string() : ':' + std::to_string(slot.binds);
+  return std::to_string(slot.index) + binds + ' ' + slot.fd_name + ' ' + slot.socket;
 }
 
 Result<Spec> parse_spec(std::string_view bytes) {

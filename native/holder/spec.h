@@ -22,6 +22,8 @@ struct SpecSlot {
   std::string fd_name;
   /// The socket, as it was bound.
   std::string socket;
+  /// The port of which a bind() by the generation is answered with this slot (BindNotifications); 0: of none.
+  uint16_t binds = 0;
 };
 
 /// How a generation is started; what the daemon writes into a memfd (ARCHITECTURE.md, "A spec").
@@ -46,7 +48,7 @@ struct Armed {
   std::vector<SpecSlot> slots;
 };
 
-/// `INDEX FDNAME NAME`, as in a spec; takes any bytes.
+/// `INDEX FDNAME NAME` or `INDEX:BINDS FDNAME NAME`, as in a spec; takes any bytes.
 std::optional<SpecSlot> parse_slot(std::string_view text);
 std::string print(const SpecSlot& slot);
 

@@ -174,7 +174,7 @@ Result<Reply> Holder::spawn(Call call) {
   auto started = start_generation(*spec);
   if (!started) return started.error();
   const Generation& generation = **started;
-  return Reply{{std::to_string(generation.pid), std::to_string(generation.start)}, generation.notify.fds()};
+  return Reply{{std::to_string(generation.pid), std::to_string(generation.start)}, generation.fds()};
 }
 
 Result<Reply> Holder::arm(Call call) {
@@ -309,10 +309,8 @@ Result<Reply> Holder::adopt(Call call) {
     if (!slot) return malformed("adopt: a slot is INDEX FDNAME NAME");
     generation.slots.push_back(*slot);
   }
-  if (call.fds.size() > 1) return malformed("adopt: wrong number of descriptors");
-  if (auto error = generations_.adopt(std::move(generation), call.fds.empty() ? UniqueFd() : std::move(call.fds[0]))) {
-    return *error;
-  }
+  if (call.fds.size() > 2) return malformed("adopt: wrong number of descriptors");
+  if (auto error = generations_.adopt(std::move(generation), std::move(call.fds))) return *error;
   return Reply{};
 }
 

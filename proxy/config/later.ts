@@ -36,12 +36,6 @@ const LATER: readonly Later[] = [
     hint: 'build in `command`: "npm run build && node dist/server.js"',
   },
   {
-    key: 'adopt',
-    asks: ({ adopt }) => adopt === 'kernel',
-    message: 'adoption by the kernel is not in this version',
-    hint: 'remove `adopt`; a static program has to listen on fd 3',
-  },
-  {
     key: 'reload',
     asks: ({ reload }) => reload !== undefined,
     message: '`reload` is not in this version',

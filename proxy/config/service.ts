@@ -92,7 +92,7 @@ export async function resolveService(
     env,
     envFile: envFile.values,
     onConflict: written.onConflict ?? 'ask',
-    adopt: written.adopt !== false,
+    adopt: written.adopt ?? true,
     mode: written.mode ?? 'listen',
   }
   return { service, files: [...envFile.files, ...(detected?.files ?? [])] }

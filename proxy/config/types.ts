@@ -36,8 +36,8 @@ export interface ResolvedService {
   /** Parsed content of `envFile`. */
   envFile: Record<string, string>
   onConflict: 'ask' | 'fail' | 'auto' | 'use'
-  /** A program that binds its port by itself is given the socket. */
-  adopt: boolean
+  /** A program that binds its port by itself is given the socket; by which way, or by the one that its file calls for. */
+  adopt: boolean | 'preload' | 'kernel'
   mode: Mode
 }
 

@@ -124,11 +124,13 @@ export class Holder implements Disposable {
   }
 
   /** An id that is known already starts nothing: the answer is what runs, or ran, under it. */
-  spawn(spec: GenerationSpec): Promise<{ pid: number; startTime: number; notify: Descriptor | null }> {
+  spawn(
+    spec: GenerationSpec,
+  ): Promise<{ pid: number; startTime: number; notify: Descriptor | null; binds: Descriptor | null }> {
     return this.#askWithSpec('spawn', [], spec, ({ fields, descriptors }) => {
       const [pid, startTime] = fields.map(decimal)
       if (pid == null || startTime == null) throw malformed('spawn', fields)
-      return { pid, startTime, notify: descriptors[0] ?? null }
+      return { pid, startTime, notify: descriptors[0] ?? null, binds: descriptors[1] ?? null }
     })
   }
 
@@ -194,11 +196,15 @@ export class Holder implements Disposable {
 
   /** Gives it a generation that runs, or of which something does; ESRCH when nothing is left. */
   adopt(
-    of: Pick<HeldGeneration, 'id' | 'pid' | 'startTime' | 'invocation' | 'ready' | 'slots' | 'notify'>,
+    of: Pick<
+      HeldGeneration,
+      'id' | 'pid' | 'startTime' | 'invocation' | 'ready' | 'slots' | 'notify' | 'binds'
+    >,
   ): Promise<void> {
-    const { id, pid, startTime, invocation, ready, slots, notify } = of
+    const { id, pid, startTime, invocation, ready, slots, notify, binds } = of
     const args = [id, String(pid), String(startTime), invocation, ready ? '1' : '0', ...slots.map(encodeSlot)]
-    return this.#ask('adopt', args, nothing, notify ? [notify] : [])
+    const descriptors = [notify, binds].filter((each) => each !== null)
+    return this.#ask('adopt', args, nothing, descriptors)
   }
 
   /** Idempotent: what is not held, or not any more, is dropped already. */

@@ -36,6 +36,8 @@ export interface HeldGeneration {
   /** What its programs may claim, in the order of its descriptors. */
   slots: GenerationSlot[]
   notify: Descriptor | null
+  /** Where its bind() calls are reported, if the holder answers them. */
+  binds: Descriptor | null
 }
 
 export interface HolderList {
@@ -95,6 +97,7 @@ export function heldGeneration(fields: string[], descriptors: Descriptor[]): Hel
     invocation: fields[8] ?? '',
     slots: fields.slice(9).map(decodeSlot),
     notify: descriptors[0] ?? null,
+    binds: descriptors[1] ?? null,
   }
 }
 

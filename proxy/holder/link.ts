@@ -114,8 +114,8 @@ export class HolderLink implements Disposable {
     try {
       const { pid, startTime } = await this.#call(
         (holder) => holder.spawn(spec),
-        ({ pid, startTime, notify }) => {
-          this.#mirror.started({ id, pid, startTime, invocation, slots: [...slots], ready: false, notify })
+        (started) => {
+          this.#mirror.started({ ...started, id, invocation, slots: [...slots], ready: false })
         },
       )
       return { pid, startTime }

@@ -6,7 +6,7 @@ import type { GenerationSpec } from './spec.ts'
 /** A generation as the next holder must be told of it. */
 export type Mirrored = Pick<
   HeldGeneration,
-  'id' | 'pid' | 'startTime' | 'invocation' | 'ready' | 'slots' | 'notify'
+  'id' | 'pid' | 'startTime' | 'invocation' | 'ready' | 'slots' | 'notify' | 'binds'
 >
 
 /**
@@ -54,28 +54,45 @@ export class Mirror implements Disposable {
   }
 
   /** Told again of one that it knows (a spawn that was repeated), it keeps what only it knows. */
-  started({ notify, ...generation }: Mirrored): void {
+  started({ notify, binds, ...generation }: Mirrored): void {
     const before = this.generations.get(generation.id)
     if (before?.pid === generation.pid) generation.ready ||= before.ready
     if (notify) before?.notify?.close()
-    this.generations.set(generation.id, { ...generation, notify: notify ?? before?.notify ?? null })
+    if (binds) before?.binds?.close()
+    this.generations.set(generation.id, {
+      ...generation,
+      notify: notify ?? before?.notify ?? null,
+      binds: binds ?? before?.binds ?? null,
+    })
   }
 
   forgotten(id: string): void {
-    this.generations.get(id)?.notify?.close()
+    const { notify, binds } = this.generations.get(id) ?? {}
+    notify?.close()
+    binds?.close()
     this.generations.delete(id)
   }
 
   /** Takes the event's descriptors. */
   happened(event: HolderEvent, descriptors: Descriptor[]): void {
     const notify = (event.type === 'spawned' && descriptors.shift()) || null
+    const binds = (event.type === 'spawned' && descriptors.shift()) || null
     for (const descriptor of descriptors) descriptor.close()
     switch (event.type) {
       case 'spawned': {
         const { invocation = '', slots = [] } = this.armed.get(event.key) ?? {}
         this.armed.delete(event.key)
         const { id, pid, startTime } = event
-        return this.started({ id, pid, startTime, invocation, slots: [...slots], ready: false, notify })
+        return this.started({
+          id,
+          pid,
+          startTime,
+          invocation,
+          slots: [...slots],
+          ready: false,
+          notify,
+          binds,
+        })
       }
       case 'spawn-failed':
         this.armed.delete(event.key)
@@ -104,8 +121,8 @@ export class Mirror implements Disposable {
     for (const id of [...this.generations.keys()]) this.forgotten(id)
     for (const socket of sockets) this.holds(socket)
     for (const { phase, ...generation } of generations) {
-      if (phase === 'gone') generation.notify?.close()
-      else this.started(generation)
+      this.started(generation)
+      if (phase === 'gone') this.forgotten(generation.id)
     }
   }
 

@@ -109,7 +109,16 @@ export async function refill(
     if (!leader || generations.has(id)) return null
     const { pid, startTime, notifyPath } = leader
     const notify = notifyPath === null ? null : bindDatagram(notifyPath)
-    const generation = { id, invocation, slots: [...slots], pid, startTime, ready: false, notify }
+    const generation = {
+      id,
+      invocation,
+      slots: [...slots],
+      pid,
+      startTime,
+      ready: false,
+      notify,
+      binds: null,
+    }
     mirror.started(generation)
     await holder.adopt(generation)
     return leader

@@ -25,14 +25,19 @@ export interface GenerationSlot {
   name: string
   index: number
   fdName: string
+  /** The port of which a bind() by the program is answered with this slot by the holder; absent: none. */
+  binds?: number
 }
 
-export const encodeSlot = ({ index, fdName, name }: GenerationSlot): string => `${index} ${fdName} ${name}`
+export const encodeSlot = ({ index, fdName, name, binds }: GenerationSlot): string =>
+  `${binds === undefined ? index : `${index}:${binds}`} ${fdName} ${name}`
 
 /** Of what the holder wrote: nothing is checked. */
 export function decodeSlot(text: string): GenerationSlot {
-  const [index = '', fdName = '', ...name] = text.split(' ')
-  return { index: Number(index), fdName, name: name.join(' ') }
+  const [number = '', fdName = '', ...name] = text.split(' ')
+  const [index, binds] = number.split(':')
+  const slot = { index: Number(index), fdName, name: name.join(' ') }
+  return binds === undefined ? slot : { ...slot, binds: Number(binds) }
 }
 
 /** Throws HolderError EINVAL, which names the field, for what would be read as something else. */

@@ -3,7 +3,7 @@ import type { Descriptor } from '../../native/index.ts'
 import type { Handover } from '../protocol.ts'
 import { unlessGone } from './processes.ts'
 
-/** What the preload library says of a program (native/adopt/report.c). */
+/** What the preload library says of a program (native/adopt/report.c), or the holder where it answered the bind(). */
 export interface AdoptionReport {
   /** `bound`: a bind() was answered with a slot · `accepting`: it waits for connections, or takes the first one. */
   what: 'bound' | 'accepting'
@@ -11,14 +11,14 @@ export interface AdoptionReport {
   position: number
   pid: number
   fd: number
-  handover: 'inherited' | 'preload'
+  handover: 'inherited' | 'preload' | 'kernel'
   /** It asked for all interfaces and got localhost. */
   narrowed: boolean
 }
 
 /** Of a notify message; null where it is none of ours. */
 export function parseReport(payload: string): AdoptionReport | null {
-  const match = /^X_DEVSOCK=(bound|accepting) (\d+) (\d+) (\d+) (preload|inherited)( narrowed)?$/.exec(
+  const match = /^X_DEVSOCK=(bound|accepting) (\d+) (\d+) (\d+) (preload|inherited|kernel)( narrowed)?$/.exec(
     payload,
   )
   if (match === null) return null
@@ -28,7 +28,7 @@ export function parseReport(payload: string): AdoptionReport | null {
     position: Number(position),
     pid: Number(pid),
     fd: Number(fd),
-    handover: handover === 'preload' ? 'preload' : 'inherited',
+    handover: handover === 'preload' || handover === 'kernel' ? handover : 'inherited',
     narrowed: narrowed !== undefined,
   }
 }

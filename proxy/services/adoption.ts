@@ -3,7 +3,8 @@
  * (native/adopt) is in every process of a generation, and its environment says which ports are meant.
  */
 import { readFileSync } from 'node:fs'
-import type { ResolvedService } from '../config/types.ts'
+import type { ResolvedService, ResolvedSocket } from '../config/types.ts'
+import { bypassesLibc } from './executable.ts'
 import { unlessGone } from './processes.ts'
 
 /** What the daemon has for adoption. */
@@ -20,9 +21,26 @@ const LIBRARY = 'devsock-adopt.so'
 /** ld.so(8) takes spaces and colons as separators in LD_PRELOAD, and knows no escape for them. */
 export const preloadable = (library: string): boolean => !/[\s:]/.test(library)
 
-/** Whether the programs of this service get their slots by bind(), too. */
-export const adopts = (service: Pick<ResolvedService, 'adopt' | 'sockets'>, { library }: Adopter): boolean =>
-  library !== null && service.adopt && service.sockets.length > 0
+/** How the programs of a service get their slots by bind(): from the preload library, or from the holder. */
+export type Way = 'preload' | 'kernel'
+
+type Adoptable = Pick<ResolvedService, 'adopt' | 'argv' | 'cwd' | 'sockets'>
+
+/** The way of a service's next generation, by its program's file; null: it is left to inherit. */
+export function adoptionWay(service: Adoptable, env: Record<string, string>, adopter: Adopter): Way | null {
+  const { adopt, argv, cwd } = service
+  if (adopt === false || service.sockets.length === 0 || env.DEVSOCK === '0') return null
+  if (adopt === 'kernel' || (adopt === true && bypassesLibc({ argv, cwd, path: env.PATH }))) return 'kernel'
+  return adopter.library === null ? null : 'preload'
+}
+
+/** Whether the preload library is in the programs of this service, and tells. */
+export const reports = (service: Pick<ResolvedService, 'adopt' | 'sockets'>, { library }: Adopter): boolean =>
+  library !== null && service.adopt !== false && service.sockets.length > 0
+
+/** The port that the program believes it binds; null for what has none. */
+export const boundPort = (socket: ResolvedSocket, held: number | null): number | null =>
+  held === null ? null : (socket.binds ?? held)
 
 /**
  * A generation's environment with what the preload library needs; `env` itself where it is not wanted. `port` is
@@ -30,9 +48,10 @@ export const adopts = (service: Pick<ResolvedService, 'adopt' | 'sockets'>, { li
  */
 export function withAdoption(
   env: Record<string, string>,
-  service: Pick<ResolvedService, 'adopt' | 'sockets'>,
+  service: Pick<ResolvedService, 'sockets'>,
+  way: Way | null,
   adopter: Adopter,
-  port: (socket: ResolvedService['sockets'][number]) => number | null,
+  port: (socket: ResolvedSocket) => number | null,
 ): Record<string, string> {
   const theirs = (env.LD_PRELOAD ?? '')
     .split(/[\s:]+/)
@@ -40,7 +59,7 @@ export function withAdoption(
   // An outer devsock's library would look for an outer generation's slots.
   const clean = { ...env, ...(env.LD_PRELOAD === undefined ? {} : { LD_PRELOAD: theirs.join(':') }) }
   const { library, holderSocket } = adopter
-  if (library === null || !adopts(service, adopter) || env.DEVSOCK === '0') return clean
+  if (library === null || way !== 'preload') return clean
   const ports = service.sockets.map((socket) => {
     const held = port(socket)
     if (held === null) return '0'

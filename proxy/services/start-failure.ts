@@ -28,6 +28,18 @@ export function startFailure({ code, syscall, message }: Said, service: Resolved
       )
     case 'chdir EACCES':
       return say(`its folder may not be entered: ${service.cwd}`, 'look at the permissions of the folder')
+    case 'seccomp EBUSY':
+      return say(
+        'the kernel cannot answer its bind(): another supervisor (a sandbox, an outer devsock) does so already',
+        `set adopt: "preload" for ${service.name}, or have it listen on fd 3`,
+      )
+    case 'seccomp EACCES':
+    case 'seccomp EINVAL':
+    case 'seccomp ENOSYS':
+      return say(
+        `the kernel cannot answer its bind() (${syscall}: ${code}): it needs Linux 5.9 with seccomp, and no_new_privs`,
+        `set adopt: "preload" for ${service.name}, or have it listen on fd 3`,
+      )
     case 'chdir ENOTDIR':
       return say(`its \`cwd\` is not a folder: ${service.cwd}`, `correct \`cwd\` of ${service.name}`)
   }

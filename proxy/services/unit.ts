@@ -5,7 +5,7 @@ import type { ResolvedProject, ResolvedService, ResolvedSocket } from '../config
 import type { GenerationSpec } from '../holder/spec.ts'
 import { LogFile } from '../logs/log-file.ts'
 import { type Handover, ok, type Result, type UpRequest } from '../protocol.ts'
-import { type Adopter, withAdoption } from './adoption.ts'
+import { type Adopter, adoptionWay, boundPort, withAdoption } from './adoption.ts'
 import { Adoption } from './adoption-report.ts'
 import type { Barrier } from './barrier.ts'
 import { CpuMeter } from './cpu-meter.ts'
@@ -150,6 +150,8 @@ export class Unit {
     const log = this.log(number)
     log.prepare()
     const invocation = randomBytes(16).toString('hex')
+    const { adopter } = this.home
+    const way = adoptionWay(this.#service, environment.value, adopter)
     return ok({
       id: generationId(this.id, number),
       invocation,
@@ -159,10 +161,13 @@ export class Unit {
       umask: limits.umask,
       argv: this.#service.argv,
       env: {
-        ...withAdoption(environment.value, this.#service, this.home.adopter, (socket) => this.port(socket)),
+        ...withAdoption(environment.value, this.#service, way, adopter, (socket) => this.port(socket)),
         DEVSOCK_INVOCATION: invocation,
       },
-      slots: this.eachSocket((name, socket) => ({ name, index: lane, fdName: socket.name })),
+      slots: this.eachSocket((name, socket) => {
+        const binds = way === 'kernel' ? boundPort(socket, this.port(socket)) : null
+        return { name, index: lane, fdName: socket.name, ...(binds !== null && { binds }) }
+      }),
     })
   }
 }

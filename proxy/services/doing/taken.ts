@@ -1,5 +1,5 @@
 import { type Descriptor, probe } from '../../../native/index.ts'
-import { adopts, isDynamic } from '../adoption.ts'
+import { isDynamic, reports } from '../adoption.ts'
 import { waiting } from '../kernel.ts'
 import type { Service } from '../state.ts'
 import { pause, type Task } from './task.ts'
@@ -80,9 +80,11 @@ class Knock implements Disposable {
   #isDue(): boolean {
     const { context, unit } = this.#task
     const { number } = this.#awaited
-    if (!adopts(unit.service, context.adopter)) return true
+    if (!reports(unit.service, context.adopter)) return true
     const now = context.now()
-    const { boundAt } = unit.adoption(number)
+    const { boundAt, handover } = unit.adoption(number)
+    // Nothing is in the program that could tell when it waits.
+    if (handover === 'kernel') return true
     if (now - this.#began > REPORT_MS || (boundAt !== null && now - boundAt > BOUND_MS)) return true
     if (boundAt !== null || now < this.#lookAt) return false
     this.#lookAt = now + LOOK_AGAIN_MS
