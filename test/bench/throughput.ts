@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { Rig } from '../rig/rig.ts'
 import { compare, type Row, ratioRow, type Variant } from './measure.ts'
 
-const ROUNDS = 5
+const ROUNDS = 9
 const server = [process.execPath, fileURLToPath(new URL('servers/server.mjs', import.meta.url))]
 
 /** Requests a second through a held socket and to the same server run by hand. */
@@ -24,7 +24,7 @@ const wrk = (rig: Rig, name: string, port: number): Variant => ({
   name,
   reset: async () => {},
   async run() {
-    const command = rig.spawn(['wrk', '-t1', '-c32', '-d3s', `http://127.0.0.1:${port}/`])
+    const command = rig.spawn(['wrk', '-t1', '-c32', '-d2s', `http://127.0.0.1:${port}/`])
     const { stdout, stderr } = await command.finished()
     const rate = /Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]
     if (!rate || /Socket errors|Non-2xx/.test(stdout)) throw new Error(`wrk: ${stdout}${stderr}`)
