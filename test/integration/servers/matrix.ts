@@ -3,7 +3,7 @@
  * server, and the table of what was seen.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ import { allProcesses, socketInodes } from '../../../proxy/services/processes.ts
 import { CHECKOUT, type Files, Rig } from '../../rig/rig.ts'
 import { providePackages } from './packages.ts'
 
-const CLI = join(CHECKOUT, 'dist/cli/main.cjs')
+const CLI = join(CHECKOUT, JSON.parse(readFileSync(join(CHECKOUT, 'package.json'), 'utf8')).bin.devsock)
 
 export interface Server {
   name: string

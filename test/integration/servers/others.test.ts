@@ -61,6 +61,36 @@ const inC = (name: string, threaded: boolean, ...flags: string[]): Server => ({
     void execFileSync('cc', [...flags, '-pthread', '-o', join(dir, 'server'), join(dir, 'server.c')]),
 })
 
+const GO = `package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+)
+
+func main() {
+	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Println("from", r.RemoteAddr)
+		fmt.Fprint(w, "v1")
+	})
+	panic(http.ListenAndServe(":"+os.Getenv("PORT"), nil))
+}
+`
+
+const inGo = (name: string, cgo: '0' | '1', ...flags: string[]): Server => ({
+  name,
+  version: ['go', 'version'],
+  files: { 'server.go': GO },
+  command: './server',
+  logs: /from 127\.0\.0\.1/,
+  prepare: ({ dir }) =>
+    void execFileSync('go', ['build', ...flags, '-o', 'server', 'server.go'], {
+      cwd: dir,
+      env: { ...process.env, CGO_ENABLED: cgo },
+    }),
+})
+
 matrix('others', [
   { ...inC('C, static', true, '-static'), logs: undefined, notes: 'an AF_INET program sees AF_INET6 peers' },
   inGo('Go, static', '0'),
