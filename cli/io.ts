@@ -48,9 +48,9 @@ export function createIo(streams: Streams, options: GlobalOptions, cwd: string):
   }
 }
 
-/** Columns to print into; nothing is cut where nobody looks at a screen. */
+/** Columns to print into; nothing is cut where nobody looks at a screen. A terminal that knows no size says 0. */
 export const widthOf = (output: Output): number =>
-  output.isTTY ? (output.columns ?? 80) : Number.POSITIVE_INFINITY
+  output.isTTY ? output.columns || 80 : Number.POSITIVE_INFINITY
 
 export const printLine = (output: Output, text: string): void => {
   output.write(`${text}\n`)

@@ -33,6 +33,8 @@ export interface Proposal {
   port: number
   /** For servers without a reloader; null: it has one. */
   watch: string[] | null
+  /** The port that the program believes it binds, where another service has it already. */
+  binds?: number
 }
 
 /** What the manifests of a folder say: scripts, and dependencies of every language in one set. */
@@ -151,7 +153,7 @@ function spread(proposals: Proposal[]): Proposal[] {
     let { port } = one
     while (taken.has(port)) port += 1
     taken.add(port)
-    return { ...one, port }
+    return port === one.port ? one : { ...one, port, binds: one.port }
   })
 }
 

@@ -1,7 +1,6 @@
 import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
-import type { Folder } from './detect.ts'
-import { factsOf, type Proposal, proposeServices } from './detect.ts'
+import { type Folder, factsOf, type Proposal, proposeServices } from './detect.ts'
 import { readFolder, readSources } from './folder.ts'
 import { nameFrom } from './names.ts'
 import { recognise } from './recognise.ts'
@@ -31,12 +30,9 @@ export async function proposeStarter(dir: string): Promise<Starter> {
 type Written = string | { command: string; listen: unknown; watch?: string[] }
 
 /** The short form where it says it all. */
-function writtenAs({ name: _, command, port, watch }: Proposal, folder: Folder): Written {
-  const own = recognise(command, factsOf(folder))
-  if (watch === null && own?.port === port) return command
-  // Two of one framework: the second is moved, and its program, which knows nothing of it, is mapped.
-  const isMoved = own?.port != null && own.port !== port && own.command.includes(String(own.port))
-  const listen = isMoved ? { address: port, binds: own.port } : port
+function writtenAs({ command, port, watch, binds }: Proposal, folder: Folder): Written {
+  if (watch === null && recognise(command, factsOf(folder))?.port === port) return command
+  const listen = binds === undefined ? port : { address: port, binds }
   return { command, listen, ...(watch && { watch }) }
 }
 
