@@ -1,18 +1,14 @@
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { addressPort, printAddress } from '../config/address.ts'
-import { withAutoPorts } from '../config/auto.ts'
 import { difference } from '../config/difference.ts'
 import type { BoundSockets } from '../config/environment.ts'
-import { LOCAL_NAMES } from '../config/find.ts'
-import { loadProject } from '../config/load.ts'
 import type { ResolvedProject } from '../config/types.ts'
 import type { HolderList } from '../holder/held.ts'
-import type { Failure, Problem, ProjectStatus, Result, UpRequest } from '../protocol.ts'
-import { fail, ok } from '../protocol.ts'
-import { type WatchSet, watchService } from '../watch/watch-set.ts'
+import type { Failure, ProjectStatus, UpRequest } from '../protocol.ts'
 import { Barrier } from './barrier.ts'
 import { Census } from './census.ts'
+import { Configuration, type Configured } from './configuration.ts'
 import type { Context } from './context.ts'
 import { Member, type SavedMember } from './member.ts'
 import { StateFile } from './state-file.ts'
@@ -35,19 +31,17 @@ export interface Folders {
 /** A project that is up: its services, its configuration, and who keeps it up. */
 export class Project implements AsyncDisposable {
   readonly members = new Map<string, Member>()
-  problems: Problem[] = []
   readonly #context: Context
   readonly #folders: Folders
   readonly #file: StateFile
   readonly #home: UnitHome
+  readonly #configuration: Configuration
   readonly #binding = new Barrier()
   readonly #leases = new Set<symbol>()
   #request: UpRequest
   #resolved: ResolvedProject
-  #watch: WatchSet | null = null
   #addresses = ''
   #reviewing = false
-  #applying: Promise<unknown> = Promise.resolve()
 
   constructor(
     context: Context,
@@ -74,6 +68,7 @@ export class Project implements AsyncDisposable {
       },
     )
     this.#home = this.#makeHome()
+    this.#configuration = new Configuration(context, this.#configured())
     for (const service of resolved.services) {
       this.members.set(
         service.name,
@@ -102,7 +97,7 @@ export class Project implements AsyncDisposable {
   status(census = new Census(this.#context)): ProjectStatus {
     const { id, name, dir, config } = this.#resolved
     const services = [...this.members.values()].map((member) => member.status(census))
-    return { id, name, dir, config, problems: this.problems, services }
+    return { id, name, dir, config, problems: this.#configuration.problems, services }
   }
 
   /** The variables' values: where every socket is bound. */
@@ -116,7 +111,7 @@ export class Project implements AsyncDisposable {
       member.runner.begin()
       member.rewatch()
     }
-    this.#watchConfiguration()
+    this.#configuration.watch()
   }
 
   /** Goes on where another daemon was killed, then looks whether the configuration changed meanwhile. */
@@ -125,8 +120,8 @@ export class Project implements AsyncDisposable {
       member.resume(list)
     }
     this.#addresses = this.#signature()
-    this.#watchConfiguration()
-    this.#reload('devsock restarted')
+    this.#configuration.watch()
+    this.#configuration.reload('devsock restarted')
   }
 
   /** Brings services up (none named: all) and waits until each has its sockets or a reason. */
@@ -240,7 +235,7 @@ export class Project implements AsyncDisposable {
 
   /** Lets go of the project without touching what the holder has of it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#watch?.close()
+    this.#configuration[Symbol.dispose]()
     for (const member of this.members.values()) member[Symbol.dispose]()
     await this.#file.saved()
   }
@@ -300,69 +295,32 @@ export class Project implements AsyncDisposable {
     }
   }
 
-  #watchConfiguration(): void {
-    this.#watch?.close()
-    const { dir, config, files } = this.#resolved
-    this.#watch = watchService({
-      root: dir,
-      // A file for one's own machine may come later.
-      globs: [...[config, ...files].map((file) => relativeGlob(dir, file)), ...LOCAL_NAMES],
-      onChange: ({ path }) => this.#reload(path),
-      onProblem: (message) =>
-        this.#context.publish({ type: 'notice', level: 'warn', project: this.id, service: null, message }),
-    })
-  }
-
-  /** One after the other: a configuration is applied whole before the next one is read. */
-  #reload(cause: string): void {
-    this.#applying = this.#applying
-      .then(() => this.#reloadNow(cause))
-      .catch((error: unknown) =>
-        this.#context.log.error({ project: this.id, error }, 'the configuration was not applied'),
-      )
-  }
-
-  async #reloadNow(cause: string): Promise<void> {
-    const { dir, config } = this.#resolved
-    const { env, autoPorts } = this.#request
-    const loaded = await loadProject({ dir, config, env })
-    const result = loaded.ok ? this.#acceptable(loaded.value) : loaded
-    if (!result.ok) {
-      this.problems = result.failure.problems ?? [
-        {
-          message: result.failure.message,
-          hint: result.failure.hint,
-          file: config,
-          line: null,
-          column: null,
-          path: '',
-        },
-      ]
-      const message = `${cause}: ${result.failure.message}; the last good configuration goes on`
-      this.#context.publish({ type: 'notice', level: 'error', project: this.id, service: null, message })
-      this.#context.publish({ type: 'project', project: this.id, status: this.status() })
-      return
+  #configured(): Configured {
+    const project = this
+    return {
+      get id() {
+        return project.id
+      },
+      get resolved() {
+        return project.#resolved
+      },
+      get request() {
+        return project.#request
+      },
+      apply: (resolved) => project.#apply(resolved, false),
+      tell: () => project.#publish(),
     }
-    const healed = this.problems.length > 0
-    this.problems = []
-    await this.#apply(autoPorts ? withAutoPorts(result.value) : result.value, false)
-    if (healed) this.#context.publish({ type: 'project', project: this.id, status: this.status() })
   }
 
-  #acceptable(resolved: ResolvedProject): Result<ResolvedProject> {
-    if (resolved.id === this.id) return ok(resolved)
-    return fail(
-      'configuration-invalid',
-      `the name became ${resolved.id}`,
-      'run `devsock down` and `devsock up` for that',
-    )
+  #publish(): void {
+    this.#context.publish({ type: 'project', project: this.id, status: this.status() })
   }
 
   async #apply(resolved: ResolvedProject, environment: boolean): Promise<void> {
     const { added, removed, changed, same } = difference(this.#resolved, resolved)
     const before = this.#resolved
     this.#resolved = resolved
-    if (String(before.files) !== String(resolved.files)) this.#watchConfiguration()
+    if (String(before.files) !== String(resolved.files)) this.#configuration.watch()
     await this.#stopAndRemove(removed)
     for (const { name, restart, rebind, rewatch } of changed) {
       const service = resolved.services.find((each) => each.name === name)
@@ -385,7 +343,7 @@ export class Project implements AsyncDisposable {
     }
     if (same) return
     this.#file.touch()
-    this.#context.publish({ type: 'project', project: this.id, status: this.status() })
+    this.#publish()
   }
 
   async #stopAndRemove(names: string[]): Promise<void> {
@@ -396,10 +354,4 @@ export class Project implements AsyncDisposable {
       this.members.delete(name)
     }
   }
-}
-
-/** The configuration's own files are named, not matched: what is special in a glob is escaped. */
-function relativeGlob(dir: string, file: string): string {
-  const relative = file.startsWith(`${dir}/`) ? file.slice(dir.length + 1) : file
-  return relative.replace(/[\\*?[\]{}()!+@|]/g, '\\$&')
 }

@@ -41,7 +41,9 @@ export async function taken(task: Task, awaited: Awaited): Promise<number> {
     most = Math.max(most, depth)
     const slots = unit.eachSocket((name) => context.holder.socket(name)?.slots[lane])
     if (unit.adoption(number).isAccepting(context.now(), slots)) return most
-    if (most === 0) knock.makeWhenDue()
+    // One that is made counts at once: a fast program takes it before the next look. (On this machine the handshake
+    // is over when connect() returns.)
+    if (most === 0 && knock.makeWhenDue()) most = 1
     await pause(lookAfter(context.now() - began), task)
   }
 }
@@ -71,9 +73,11 @@ class Knock implements Disposable {
     return this.#connection !== null
   }
 
-  makeWhenDue(): void {
-    if (this.#connection === null && this.#isDue())
-      this.#connection = connectTo(this.#task, this.#awaited.lane)
+  /** Whether it was made now. */
+  makeWhenDue(): boolean {
+    if (this.#connection !== null || !this.#isDue()) return false
+    this.#connection = connectTo(this.#task, this.#awaited.lane)
+    return true
   }
 
   /** Servers see an empty connection only where they cannot be seen waiting for one. */
