@@ -112,7 +112,7 @@ function service({ adopter }: Context, member: Member, listings: readonly PortLi
     const hint = `listen: { address: ${sockets[0]?.port}, binds: ${elsewhere} }, or listen: ${elsewhere}`
     return wrong(name, `listens on ${elsewhere}, devsock holds ${held} for it`, hint)
   }
-  if (pid !== null && handover !== 'preload' && handover !== 'inherited') {
+  if (pid !== null && handover === null) {
     if (!member.unit.service.adopt && failed)
       return wrong(name, 'did not take fd 3, and adopt is false', 'listen on fd 3, or remove adopt: false')
     if (!isDynamic(pid))
@@ -132,6 +132,7 @@ function service({ adopter }: Context, member: Member, listings: readonly PortLi
 
 function how(handover: string | null): string {
   if (handover === 'preload') return 'adopted: its bind() got the held socket'
+  if (handover === 'kernel') return 'adopted by the kernel: the holder answered its bind()'
   if (handover === 'inherited') return 'took the socket at fd 3'
   return handover ?? 'how it takes its socket shows when it runs'
 }
