@@ -53,13 +53,13 @@ async function* readEvents(
     createConnection: () => connect(controlSocket),
     perMessageDeflate: false,
   })
+  // An error is told by `on`, too; one that comes when nobody reads any more is nobody's.
+  socket.on('error', () => {})
   const messages = on(socket, 'message', { close: ['close'], signal })
   socket.on('open', () => socket.send(JSON.stringify(subscription)))
   try {
     for await (const [data] of messages) yield JSON.parse(String(data)) as DevsockEvent
   } finally {
-    // Also while it still connects, where ws reports the abort as an error.
-    socket.on('error', () => {})
     socket.close()
   }
 }

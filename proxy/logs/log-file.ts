@@ -59,7 +59,9 @@ export class LogFile {
 
 /** Ids and names may hold slashes (`@shop/web`) and dots: each is one folder, whatever it is called. */
 export function logFolder(logs: string, project: string, service: string): string {
-  return join(logs, folderName(project), folderName(service))
+  return join(projectFolder(logs, project), folderName(service))
 }
+
+export const projectFolder = (logs: string, project: string): string => join(logs, folderName(project))
 
 const folderName = (name: string): string => encodeURIComponent(name).replace(/^\./, '%2E')

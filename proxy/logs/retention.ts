@@ -1,6 +1,6 @@
-import { readdirSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { logFolder } from './log-file.ts'
+import { logFolder, projectFolder } from './log-file.ts'
 
 /** Generations of a service whose logs there are, oldest first. */
 export function loggedGenerations(logs: string, project: string, service: string): number[] {
@@ -26,6 +26,18 @@ export function retain(
     if (generation === undefined || kept.has(Number(generation)) || running.has(Number(generation))) continue
     rmSync(join(folder, name), { force: true })
   }
+}
+
+/**
+ * Puts the logs of a project's last run aside, in place of those of the run before: generations are numbered from 1
+ * again, and would write on in the files of others.
+ */
+export function setAside(logs: string, project: string): void {
+  const folder = projectFolder(logs, project)
+  if (!existsSync(folder)) return
+  const aside = `${folder}~`
+  rmSync(aside, { recursive: true, force: true })
+  renameSync(folder, aside)
 }
 
 function filesOf(folder: string): string[] {

@@ -4,6 +4,7 @@ import { withAutoPorts } from '../config/auto.ts'
 import { loadProject } from '../config/load.ts'
 import type { HolderEvent } from '../holder/event.ts'
 import type { HolderList } from '../holder/held.ts'
+import { setAside } from '../logs/retention.ts'
 import { fail, ok, type ProjectStatus, type Result, type UpReply, type UpRequest } from '../protocol.ts'
 import { Census } from './census.ts'
 import type { Context } from './context.ts'
@@ -182,6 +183,7 @@ export class Projects {
   }
 
   #create(request: UpRequest, resolved: Project['resolved']): Project {
+    setAside(this.#folders.logs, resolved.id)
     const project = new Project(this.#context, this.#folders, request, resolved, null)
     this.#projects.set(project.id, project)
     project.begin()

@@ -209,3 +209,19 @@ test('up SERVICE leaves the others alone; a later up brings the rest', async () 
   expect(unknown.code).toBe(2)
   expect(unknown.stderr).toContain('there is: one, two')
 })
+
+test('the logs of an earlier run are not those of this one', async () => {
+  await using rig = await Rig.create()
+  const port = await rig.port()
+  await rig.write({ 'api.mjs': nodeServer('v1', "console.log('began', process.pid)") })
+  await rig.configure({ api: { command: ['node', 'api.mjs'], listen: port } })
+  const pids: string[] = []
+  for (let run = 0; run < 2; run += 1) {
+    await rig.up()
+    pids.push((await rig.request(port, '/pid')).body)
+    if (run === 0) await rig.succeed('down')
+  }
+  const { stdout } = await rig.succeed('logs', 'api')
+  expect(stdout).toContain(`began ${pids[1]}`)
+  expect(stdout).not.toContain(`began ${pids[0]}`)
+})
