@@ -60,7 +60,7 @@ function rebinds(before: ResolvedService, after: ResolvedService): boolean {
 
 /** What a generation is started with. */
 function ingredients(service: ResolvedService): unknown {
-  const { adopt, argv, cwd, env, envFile, mode, sockets } = service
+  const { adopt, argv, cwd, env, envFile, mode, script, sockets } = service
   return {
     adopt,
     argv,
@@ -68,6 +68,7 @@ function ingredients(service: ResolvedService): unknown {
     env,
     envFile,
     mode,
+    script,
     binds: sockets.map((socket) => [socket.binds, socket.protocol]),
   }
 }

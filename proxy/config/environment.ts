@@ -1,3 +1,4 @@
+import { delimiter } from 'node:path'
 import { fail, ok, type Result } from '../protocol.ts'
 import { addressPort, socketUrl } from './address.ts'
 import { type ExpansionProblem, expand, type Lookup } from './expand.ts'
@@ -30,7 +31,7 @@ export interface GenerationEnvironmentOptions {
 const CONVENIENCES = { FORCE_COLOR: '1', CLICOLOR_FORCE: '1', PYTHONUNBUFFERED: '1' } as const
 
 /**
- * The environment of a generation. Precedence: devsock's own > `env` > shell > `envFile`. LISTEN_* and
+ * The environment of a generation. Precedence: devsock's own > `env` > npm's > shell > `envFile`. LISTEN_* and
  * NOTIFY_SOCKET are added by the holder, which alone knows the pid; DEVSOCK_INVOCATION where it is spawned.
  */
 export function generationEnvironment(options: GenerationEnvironmentOptions): Result<Record<string, string>> {
@@ -43,7 +44,7 @@ export function generationEnvironment(options: GenerationEnvironmentOptions): Re
     DEVSOCK_SERVICE: service.name,
     DEVSOCK_GENERATION: String(generation),
   }
-  const inherited = inheritedEnvironment({ ...service.envFile, ...shell })
+  const inherited = inheritedEnvironment({ ...service.envFile, ...shell, ...service.script?.env })
   const lookup = lookupIn([own, inherited], neighbours)
   const env: Record<string, string> = {}
   for (const [name, text] of Object.entries(service.env)) {
@@ -55,7 +56,7 @@ export function generationEnvironment(options: GenerationEnvironmentOptions): Re
     env[name] = expanded.value
   }
   const wanted = inheritedEnvironment({ ...inherited, ...env })
-  return ok({ ...conveniences(wanted), ...wanted, ...own })
+  return ok({ ...conveniences(wanted), ...wanted, ...withPrograms(service, wanted.PATH), ...own })
 }
 
 /** The variables of `devsock env` and `devsock exec`: where every service is, or will be. */
@@ -245,6 +246,12 @@ function reference(name: string, subjects: Neighbours['subjects']): string | Exp
 /** `${api.url}/items` is what people write: no slash at the end. */
 function base(url: string): string {
   return url.replace(/\/$/, '')
+}
+
+/** The PATH with the folders of the packages' programs in front. */
+function withPrograms({ script }: ResolvedService, path: string | undefined): Record<string, string> {
+  if (script === null) return {}
+  return { PATH: [...script.path, ...(path === undefined ? [] : [path])].join(delimiter) }
 }
 
 function conveniences(env: Readonly<Record<string, string>>): Record<string, string> {

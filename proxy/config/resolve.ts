@@ -42,7 +42,7 @@ export async function resolveProject(written: FullConfig, options: ResolveOption
   for (const [name, service] of Object.entries(written.services)) {
     const wrong = nameProblem(name)
     if (wrong !== null) report({ path: ['services', name], message: wrong, hint: NAME_HINT, at: 'key' })
-    const resolved = await resolveService(name, service, dir, report)
+    const resolved = await resolveService(name, service, options, report)
     if (!resolved || wrong !== null) continue
     services.push(resolved.service)
     for (const file of resolved.files) files.add(file)

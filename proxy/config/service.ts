@@ -9,9 +9,11 @@ import { readFolder } from './folder.ts'
 import { reportLater } from './later.ts'
 import type { Path } from './locate.ts'
 import type { FullListen, FullService } from './merge.ts'
+import { packageScript } from './package-script.ts'
 import type { Report } from './problems.ts'
 import { resolveReady } from './ready.ts'
 import { recognise } from './recognise.ts'
+import { shellArguments } from './shell-command.ts'
 import { resolveSockets } from './sockets.ts'
 import type { ResolvedService } from './types.ts'
 import { resolveWatch } from './watch-globs.ts'
@@ -30,7 +32,7 @@ export interface ResolvedWithFiles {
 export async function resolveService(
   name: string,
   written: FullService,
-  dir: string,
+  { dir, env: shell }: { dir: string; env: Readonly<Record<string, string>> },
   report: Report,
 ): Promise<ResolvedWithFiles | null> {
   const path: Path = ['services', name]
@@ -42,6 +44,12 @@ export async function resolveService(
   reportLater(written, path, complain)
   const cwd = await resolveCwd(written.cwd, dir, path, complain)
   const command = resolveCommand(written.command, path, complain)
+  const script =
+    typeof written.command === 'string'
+      ? await packageScript(written.command, cwd, shell, (message, hint) =>
+          complain({ path: [...path, 'command'], message, hint }),
+        )
+      : null
   const detected =
     written.listen === undefined && command !== null
       ? await usualPort(command.text, cwd, path, complain)
@@ -70,7 +78,8 @@ export async function resolveService(
   if (!sound || command === null) return null
   const service: ResolvedService = {
     name,
-    argv: command.argv,
+    argv: script === null ? command.argv : shellArguments(script.line),
+    script: script && { path: script.path, env: script.env },
     command: command.text,
     sockets,
     start: written.start ?? (worker ? 'eager' : 'on-demand'),
@@ -95,7 +104,7 @@ export async function resolveService(
     adopt: written.adopt ?? true,
     mode: written.mode ?? 'listen',
   }
-  return { service, files: [...envFile.files, ...(detected?.files ?? [])] }
+  return { service, files: [...envFile.files, ...(detected?.files ?? []), ...(script?.files ?? [])] }
 }
 
 async function resolveCwd(

@@ -20,7 +20,7 @@ export function shellArguments(line: string): string[] {
 }
 
 /** One command without operators, perhaps with assignments before it: nothing is left for a shell to wait for. */
-function isSimpleCommand(line: string): boolean {
+export function isSimpleCommand(line: string): boolean {
   const words = unquotedWords(line)
   // `FOO=1 exec node x` would do, but not in every sh: leave what begins with an assignment alone.
   const [first] = words ?? []

@@ -16,6 +16,8 @@ export interface ResolvedService {
   name: string
   /** `/bin/sh -c` for a string (shell-command.ts), the array itself otherwise. */
   argv: string[]
+  /** What npm would have put around the command, where that is run without it (package-script.ts). */
+  script: { path: string[]; env: Record<string, string> } | null
   /** As the person wrote it, for print. */
   command: string
   sockets: ResolvedSocket[]

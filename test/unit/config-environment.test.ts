@@ -18,6 +18,7 @@ function service(name: string, more: Partial<ResolvedService> = {}): ResolvedSer
   return {
     name,
     argv: ['true'],
+    script: null,
     command: 'true',
     sockets: [socket('http')],
     start: 'on-demand',

@@ -26,6 +26,7 @@ describe('a configuration is resolved', () => {
         {
           name: 'api',
           argv: ['/bin/sh', '-c', 'exec node api.js'],
+          script: null,
           command: 'node api.js',
           sockets: [
             {
@@ -97,6 +98,7 @@ describe('a configuration is resolved', () => {
     ])
     expect(project.services[0]).toMatchObject({
       argv: ['node', 'my api.js', "it's"],
+      script: null,
       command: String.raw`node 'my api.js' 'it'\''s'`,
       sockets: [
         { name: 'http', address: { kind: 'wildcard', port: 3001 }, backlog: 9, protocol: 'https', binds: 80 },

@@ -62,8 +62,10 @@ async function viteUpdates(rig: Rig, port: number): Promise<void> {
 
 matrix('node', [
   plain('node', 'node server.mjs'),
-  plain('npm run', 'npm run dev'),
-  plain('npx', 'npx --no-install tsx server.mjs', { packages: 'linked' }),
+  plain('npm run', 'npm run dev', { notes: 'without npm in between' }),
+  plain('npx', 'npx --no-install tsx server.mjs', { packages: 'linked', notes: 'without npx in between' }),
+  plain('npm itself', 'npm --silent run dev', { notes: 'its options are given' }),
+  plain('npx itself', 'npx --offline tsx server.mjs', { packages: 'linked', notes: 'its options are given' }),
   plain('nested shells', `bash -c "true; sh -c 'true; node server.mjs; true'; true"; true`),
   plain('cluster', 'node cluster.mjs', {
     files: { 'cluster.mjs': cluster('SCHED_RR'), 'server.mjs': HTTP },
