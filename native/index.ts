@@ -115,6 +115,7 @@ interface Binding {
   accept(descriptor: Descriptor): number | null
   probeIp(host: string, port: number, slot: number): Descriptor
   probeUnix(path: string): Descriptor
+  finishWriting(descriptor: Descriptor): void
   connections(states: number, localPort: number): Connection[]
   bindDatagram(path: string): Descriptor
   sendDatagram(path: string, data: Uint8Array): void
@@ -193,6 +194,9 @@ export function probe(target: { host: string; port: number; slot: number } | { p
   if (!within(target.port, 1, 65535)) throw new RangeError(`port ${target.port} is not 1 to 65535`)
   return binding().probeIp(target.host, target.port, target.slot)
 }
+
+/** Nothing more will be sent: who reads from the other end comes to the end of it (shutdown(2), SHUT_WR). */
+export const finishWriting = (connection: Descriptor): void => binding().finishWriting(connection)
 
 // Bits of linux/tcp_states.h. Connected: all but time-wait (6), close (7) and listen (10); 12 is a request socket.
 const STATES = { listening: 1 << 10, connected: 0x1b3e, all: 0x1fff }

@@ -37,6 +37,7 @@ Addon::Addon(Napi::Env env, Napi::Object exports)
   add<accept_connection>(exports, "accept");
   add<probe_ip>(exports, "probeIp");
   add<probe_unix>(exports, "probeUnix");
+  add<finish_writing>(exports, "finishWriting");
   add<connections>(exports, "connections");
   add<bind_datagram>(exports, "bindDatagram");
   add<send_datagram>(exports, "sendDatagram");

@@ -162,6 +162,13 @@ Napi::Value probe_unix(const Napi::CallbackInfo& info) {
   return Descriptor::make(env, begin_connect(env, std::move(fd), address, path));
 }
 
+/// finishWriting(descriptor)
+void finish_writing(const Napi::CallbackInfo& info) {
+  if (::shutdown(Descriptor::number(info[0], "shutdown"), SHUT_WR) != 0) {
+    throw_system_error(info.Env(), errno, "shutdown");
+  }
+}
+
 /// connections(states, local_port)
 Napi::Value connections(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();

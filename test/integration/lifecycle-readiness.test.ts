@@ -117,9 +117,9 @@ const handle = (request, response) => { response.statusCode = existsSync('go') ?
 })
 
 test.each([
-  { ready: { notify: true }, says: 'no READY=1 within 0.3 s' },
-  { ready: { log: 'never' }, says: 'no log line matched never within 0.3 s' },
-  { ready: { http: '/broken' }, says: 'no answer below 500 from /broken within 0.3 s' },
+  { ready: { notify: true }, says: 'no READY=1 within 2 s' },
+  { ready: { log: 'never' }, says: 'no log line matched never within 2 s' },
+  { ready: { http: '/broken' }, says: 'no answer below 500 from /broken within 2 s' },
 ])('a service that does not give its sign in time has failed: $says', async ({ ready, says }) => {
   const broken = nodeServer().replace(
     "if (request.url === '/slow')",
@@ -131,7 +131,7 @@ test.each([
     command: ['node', 'server.mjs'],
     listen: port,
     watch: ['*.mjs'],
-    ready: { ...ready, timeout: '300ms' },
+    ready: { ...ready, timeout: '2s' },
   }
   await rig.configure({ api })
   await rig.up()

@@ -1,4 +1,4 @@
-import { type Descriptor, probe } from '../../../native/index.ts'
+import { type Descriptor, finishWriting, probe } from '../../../native/index.ts'
 import { isDynamic, reports } from '../adoption.ts'
 import { waiting } from '../kernel.ts'
 import type { Service } from '../state.ts'
@@ -77,6 +77,8 @@ class Knock implements Disposable {
   makeWhenDue(): boolean {
     if (this.#connection !== null || !this.#isDue()) return false
     this.#connection = connectTo(this.#task, this.#awaited.lane)
+    // A server that reads before it accepts again is through with it at once, and takes the next client.
+    finishWriting(this.#connection)
     return true
   }
 
