@@ -5,6 +5,7 @@ import { HelpDialog } from './parts/help-dialog.tsx'
 import { Toasts } from './parts/toasts.tsx'
 import { useRoute, type View } from './route.ts'
 import { useModel } from './store.ts'
+import { GraphView } from './views/graph.tsx'
 import { Locked } from './views/locked.tsx'
 import { Overview } from './views/overview.tsx'
 import { Ports } from './views/ports.tsx'
@@ -13,6 +14,7 @@ import { ServiceView } from './views/service.tsx'
 
 const PLACES: { view: View; href: string; label: string }[] = [
   { view: 'overview', href: '#/', label: 'Overview' },
+  { view: 'graph', href: '#/graph', label: 'Graph' },
   { view: 'ports', href: '#/ports', label: 'Ports' },
   { view: 'problems', href: '#/problems', label: 'Problems' },
 ]
@@ -60,6 +62,8 @@ export function App() {
           <p className="empty late">Connecting to devsock…</p>
         ) : view === 'service' ? (
           <ServiceView key={service} id={service} />
+        ) : view === 'graph' ? (
+          <GraphView />
         ) : view === 'ports' ? (
           <Ports />
         ) : view === 'problems' ? (

@@ -5,7 +5,7 @@ export type KeyMap = Record<string, () => void>
 
 /** All keys, for the help. */
 export const KEYS: [keys: string[], does: string][] = [
-  [['1', '2', '3'], 'overview, ports, problems'],
+  [['1', '2', '3', '4'], 'overview, graph, ports, problems'],
   [['j', 'k'], 'next, previous service'],
   [['Enter'], 'look at the service'],
   [['s'], 'start it, or stop it'],

@@ -1,6 +1,6 @@
 import { useEffect, useState, useSyncExternalStore } from 'react'
 
-export type View = 'overview' | 'service' | 'ports' | 'problems'
+export type View = 'overview' | 'service' | 'graph' | 'ports' | 'problems'
 
 /** What the fragment says: `#/ports?q=node`. The token's has no slash (see token.ts). */
 export interface Route {
@@ -16,7 +16,8 @@ export function parseRoute(hash: string): Route {
   const parameters = new URLSearchParams(query)
   if (first === 'services' && rest.length >= 2)
     return { view: 'service', service: rest.join('/'), query: parameters }
-  if (first === 'ports' || first === 'problems') return { view: first, service: '', query: parameters }
+  if (first === 'graph' || first === 'ports' || first === 'problems')
+    return { view: first, service: '', query: parameters }
   return { view: 'overview', service: '', query: parameters }
 }
 

@@ -19,6 +19,7 @@ import type { DaemonStatus } from './protocol.ts'
 import { preloadable } from './services/adoption.ts'
 import type { Context } from './services/context.ts'
 import { Expectations } from './services/expectations.ts'
+import { Graph } from './services/graph.ts'
 import { Projects } from './services/projects.ts'
 
 /** A daemon that nobody uses leaves: at once after the last `down`, else after this long. */
@@ -66,11 +67,13 @@ const context: Context = {
   now: Date.now,
   publish: (news) => hub.publish(news),
   changed: (unit) => pulse.changed(unit, hub),
+  woken: (member, generation) => graph.woken(member, generation),
 }
 const projects = new Projects(context, folders, () => void leave('the last project went down'))
-const pulse = new Pulse(context, projects)
+const graph = new Graph(context, () => projects.members())
+const pulse = new Pulse(context, projects, graph)
 const hub = new Hub(
-  () => ({ daemon: daemon(), projects: projects.statuses() }),
+  () => ({ daemon: daemon(), projects: projects.statuses(), ...graph.snapshot() }),
   () => pulse.heed(hub),
 )
 

@@ -213,6 +213,33 @@ export interface LogLine {
   text: string
 }
 
+/** Who connects to a service: another one, or a program that is none of devsock's. */
+export interface Edge {
+  /** `project/service`; of a program its name, which has no slash: `curl`. */
+  from: string
+  /** `project/service` */
+  to: string
+  /** Connections between them, as the kernel's tables have them. */
+  open: number
+  /** When one was last seen. */
+  lastAt: string
+}
+
+/** A generation that a connection started, and who made it. */
+export interface Wake {
+  /** When its process began. */
+  at: string
+  /** `project/service` */
+  service: string
+  generation: number
+  /** As in an edge; null: it had gone before anybody could look. */
+  from: string | null
+  /** Of the service that connected; null for a program. */
+  fromGeneration: number | null
+  /** Milliseconds until it was ready; null: it is not yet, or never was. */
+  ms: number | null
+}
+
 interface EventBase {
   v: typeof API_VERSION
   /** Counts up by one for each event of a daemon's life; gaps mean that lines were missed. */
@@ -223,11 +250,14 @@ interface EventBase {
 /** What GET /v1/events sends after its snapshot. */
 export type DevsockEvent = EventBase &
   (
-    | ({ type: 'snapshot' } & Omit<StatusDocument, 'v'>)
+    | ({ type: 'snapshot'; edges: Edge[]; wakes: Wake[] } & Omit<StatusDocument, 'v'>)
     | { type: 'service'; project: string; service: string; generation: number; status: ServiceStatus }
     | { type: 'project'; project: string; status: ProjectStatus }
     | { type: 'project-gone'; project: string }
     | { type: 'swap'; project: string; service: string; generation: number; receipt: SwapReceipt }
+    /** Replaces what was told of the same two before; so does a wake of the same generation. */
+    | { type: 'edge'; project: string; edge: Edge }
+    | { type: 'wake'; project: string; service: string; generation: number; wake: Wake }
     | { type: 'log'; project: string; service: string; generation: number; text: string }
     | {
         type: 'notice'

@@ -1,4 +1,11 @@
-import type { DaemonStatus, DevsockEvent, ProjectStatus, ServiceStatus } from '../../proxy/protocol.ts'
+import type {
+  DaemonStatus,
+  DevsockEvent,
+  Edge,
+  ProjectStatus,
+  ServiceStatus,
+  Wake,
+} from '../../proxy/protocol.ts'
 import type { Link } from '../event-stream.ts'
 import { firstEntries, type History, newEntries, remember } from './history.ts'
 import { type Usage, withSample } from './usage.ts'
@@ -23,11 +30,16 @@ export interface Model {
   projects: ProjectStatus[]
   history: History
   usage: Usage
+  /** Who connects to whom, and who woke whom; the newest last. */
+  edges: Edge[]
+  wakes: Wake[]
   /** Newest last. */
   notices: Notice[]
 }
 
 const MOST_NOTICES = 200
+const MOST_EDGES = 200
+const MOST_WAKES = 200
 
 export const emptyModel = (history: History = {}): Model => ({
   link: 'connecting',
@@ -35,6 +47,8 @@ export const emptyModel = (history: History = {}): Model => ({
   projects: [],
   history,
   usage: {},
+  edges: [],
+  wakes: [],
   notices: [],
 })
 
@@ -45,6 +59,8 @@ export function apply(model: Model, event: DevsockEvent): Model {
       return event.projects.reduce((sofar, project) => withProject(sofar, project, event.at), {
         ...model,
         daemon: event.daemon,
+        edges: event.edges,
+        wakes: event.wakes,
         projects: sameOrder(model.projects, event.projects),
       })
     case 'project':
@@ -53,6 +69,12 @@ export function apply(model: Model, event: DevsockEvent): Model {
       return { ...model, projects: model.projects.filter(({ id }) => id !== event.project) }
     case 'service':
       return withService(model, event.project, event.status, event.at)
+    case 'edge': {
+      const others = model.edges.filter(({ from, to }) => from !== event.edge.from || to !== event.edge.to)
+      return { ...model, edges: [...others, event.edge].slice(-MOST_EDGES) }
+    }
+    case 'wake':
+      return { ...model, wakes: withWake(model.wakes, event.wake) }
     case 'notice':
       return withNotice(model, {
         at: event.at,
@@ -90,6 +112,12 @@ export const allServices = ({ projects }: Pick<Model, 'projects'>): ServiceStatu
 
 export const findService = (model: Model, id: string): ServiceStatus | null =>
   allServices(model).find((service) => service.id === id) ?? null
+
+/** A wake that is told again is known better. */
+function withWake(wakes: Wake[], wake: Wake): Wake[] {
+  const at = wakes.findIndex((each) => each.service === wake.service && each.generation === wake.generation)
+  return at < 0 ? [...wakes, wake].slice(-MOST_WAKES) : wakes.with(at, wake)
+}
 
 /** Where nothing else is known a project stays at its place: nothing jumps at a reconnect. */
 function sameOrder(before: ProjectStatus[], now: ProjectStatus[]): ProjectStatus[] {

@@ -79,3 +79,6 @@ export const socketText = ({ url, address }: ServiceStatus['sockets'][number]): 
   url === null ? address : url.replace(/\/$/, '')
 
 export const projectOf = (id: string): string => id.slice(0, id.lastIndexOf('/'))
+
+/** `shop/web` → `web`; a program's name as it is. */
+export const nameOf = (id: string): string => id.slice(id.lastIndexOf('/') + 1)

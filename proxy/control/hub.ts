@@ -2,8 +2,10 @@ import {
   API_VERSION,
   type DaemonStatus,
   type DevsockEvent,
+  type Edge,
   type ProjectStatus,
   type Subscription,
+  type Wake,
 } from '../protocol.ts'
 import type { News } from '../services/context.ts'
 
@@ -16,6 +18,8 @@ export interface Listener {
 export interface Snapshot {
   daemon: DaemonStatus
   projects: ProjectStatus[]
+  edges: Edge[]
+  wakes: Wake[]
 }
 
 /** Numbers and dates what happens, and tells it to whoever listens. */
@@ -47,10 +51,13 @@ export class Hub {
 
   /** The snapshot goes out first, and nothing can happen between it and the events: it is one synchronous step. */
   subscribe(listener: Listener): Disposable {
-    const { daemon, projects } = this.#snapshot()
+    const { daemon, ...all } = this.#snapshot()
     const { projects: ids } = listener.wants
-    const wanted = projects.filter(({ id }) => ids.length === 0 || ids.includes(id))
-    listener.tell(this.#event({ type: 'snapshot', daemon, projects: wanted }))
+    const isOf = (id: string): boolean => ids.length === 0 || ids.includes(id.slice(0, id.indexOf('/')))
+    const projects = all.projects.filter(({ id }) => isOf(`${id}/`))
+    const edges = all.edges.filter(({ to }) => isOf(to))
+    const wakes = all.wakes.filter(({ service }) => isOf(service))
+    listener.tell(this.#event({ type: 'snapshot', daemon, projects, edges, wakes }))
     this.#listeners.add(listener)
     this.#onListeners(this)
     return {

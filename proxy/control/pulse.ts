@@ -1,6 +1,7 @@
 import type { ServiceStatus } from '../protocol.ts'
 import { Census } from '../services/census.ts'
 import type { Context } from '../services/context.ts'
+import type { Graph } from '../services/graph.ts'
 import type { Projects } from '../services/projects.ts'
 import type { Unit } from '../services/unit.ts'
 import type { Hub } from './hub.ts'
@@ -12,14 +13,16 @@ const BEAT_MS = 1_000
 export class Pulse implements Disposable {
   readonly #context: Context
   readonly #projects: Projects
+  readonly #graph: Graph
   readonly #changed = new Set<Unit>()
   readonly #told = new Map<string, string>()
   #turn: NodeJS.Immediate | null = null
   #timer: NodeJS.Timeout | undefined
 
-  constructor(context: Context, projects: Projects) {
+  constructor(context: Context, projects: Projects, graph: Graph) {
     this.#context = context
     this.#projects = projects
+    this.#graph = graph
   }
 
   /** Somebody came or went. */
@@ -38,7 +41,9 @@ export class Pulse implements Disposable {
       const units = [...this.#changed]
       this.#changed.clear()
       for (const each of units) {
-        this.#projects.member(each.project, each.name)?.logging.sync()
+        const member = this.#projects.member(each.project, each.name)
+        member?.logging.sync()
+        if (member) this.#graph.settle(member)
         this.#projects.get(each.project)?.changed()
       }
       if (hub.size === 0) return
@@ -57,6 +62,7 @@ export class Pulse implements Disposable {
 
   #beat(hub: Hub): void {
     const census = new Census(this.#context)
+    this.#graph.look(census.connections)
     for (const project of this.#projects) {
       for (const member of project.members.values()) this.#tell(hub, project.id, member.status(census))
     }

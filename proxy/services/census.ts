@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { connections, queueDepth } from '../../native/index.ts'
+import { type Connection, connections, queueDepth } from '../../native/index.ts'
 import { printAddress } from '../config/address.ts'
 import type { Handover, SocketStatus } from '../protocol.ts'
 import type { Context } from './context.ts'
@@ -13,13 +13,16 @@ const AT_PAGESZ = 6n
 
 /** One look at the kernel's tables, for the status of any number of services. */
 export class Census {
+  /** Every connection of this machine. */
+  readonly connections: readonly Connection[]
   readonly #context: Context
   readonly #established = new Map<number, number>()
   #usage: Map<number, Usage> | null = null
 
   constructor(context: Context) {
     this.#context = context
-    for (const { localPort, inode } of unlessShort(() => connections({ states: 'connected' }), [])) {
+    this.connections = unlessShort(() => connections({ states: 'connected' }), [])
+    for (const { localPort, inode } of this.connections) {
       if (inode !== 0) this.#established.set(localPort, (this.#established.get(localPort) ?? 0) + 1)
     }
   }
@@ -69,7 +72,7 @@ export class Census {
 }
 
 /** Where no descriptor is left to look with, less is shown, and that is all. */
-function unlessShort<T>(look: () => T, otherwise: T): T {
+export function unlessShort<T>(look: () => T, otherwise: T): T {
   try {
     return look()
   } catch (error) {

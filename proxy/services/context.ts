@@ -3,6 +3,7 @@ import type { HolderLink } from '../holder/link.ts'
 import type { DevsockEvent } from '../protocol.ts'
 import type { Adopter } from './adoption.ts'
 import type { Expectations } from './expectations.ts'
+import type { Member } from './member.ts'
 import type { Unit } from './unit.ts'
 
 /** An event before the hub numbers and dates it. */
@@ -23,4 +24,6 @@ export interface Context {
   publish(news: News): void
   /** A service is not what it was: its status goes out with the next turn of the loop. */
   changed(unit: Unit): void
+  /** A connection started that generation. */
+  woken(member: Member, generation: number): void
 }

@@ -1,7 +1,7 @@
 import type { ResolvedService } from '../config/types.ts'
 import type { HolderEvent } from '../holder/event.ts'
 import type { HolderList } from '../holder/held.ts'
-import type { ServiceStatus } from '../protocol.ts'
+import type { ServiceStatus, Wake } from '../protocol.ts'
 import { type WatchSet, watchService } from '../watch/watch-set.ts'
 import { type AdoptionReport, parseReport } from './adoption-report.ts'
 import { Census } from './census.ts'
@@ -20,6 +20,7 @@ export interface SavedMember {
   state: Service
   ports: [socket: string, port: number][]
   handovers: Unit['handovers']
+  wakes?: readonly Wake[]
 }
 
 /** A service in its project, with all that is attached to it: its life, its logs, what it watches. */
@@ -35,13 +36,14 @@ export class Member implements Disposable {
   constructor(context: Context, home: UnitHome, service: ResolvedService, saved: SavedMember | null) {
     this.#context = context
     this.unit = new Unit(home, service, saved?.ports, saved?.handovers)
+    this.unit.wakes = saved?.wakes ?? []
     this.runner = new Runner(context, this.unit, this.unit.policy(), saved?.state ?? null)
     this.logging = new Logging(context, this.unit)
   }
 
   get saved(): SavedMember {
     const { unit, runner } = this
-    return { state: runner.state, ports: [...unit.ports], handovers: unit.handovers }
+    return { state: runner.state, ports: [...unit.ports], handovers: unit.handovers, wakes: unit.wakes }
   }
 
   status(census = new Census(this.#context)): ServiceStatus {
@@ -53,7 +55,9 @@ export class Member implements Disposable {
   on(event: HolderEvent): void {
     if (event.type === 'spawned') {
       const number = parseGenerationId(event.id)?.number
-      if (number !== undefined) this.#spawned(number, event.pid, event.startTime)
+      if (number === undefined) return
+      this.#spawned(number, event.pid, event.startTime)
+      this.#context.woken(this, number)
     } else if (event.type === 'spawn-failed') {
       const number = parseGenerationId(event.id)?.number ?? 0
       this.runner.tell({ type: 'spawn-failed', number, ...startFailure(event.error, this.unit.service) })

@@ -52,6 +52,10 @@ export class Projects {
     return this.#projects.get(project)?.members.get(service) ?? null
   }
 
+  members(): Member[] {
+    return [...this.#projects.values()].flatMap((project) => [...project.members.values()])
+  }
+
   [Symbol.iterator](): IterableIterator<Project> {
     return this.#projects.values()
   }
@@ -63,8 +67,7 @@ export class Projects {
 
   /** Every process group that is devsock's own. */
   leaders(): Set<number> {
-    const members = [...this.#projects.values()].flatMap((project) => [...project.members.values()])
-    return new Set(members.flatMap(({ unit }) => [...unit.leaders.values()]))
+    return new Set(this.members().flatMap(({ unit }) => [...unit.leaders.values()]))
   }
 
   /** Which service a TCP port is held for. */

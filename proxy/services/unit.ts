@@ -4,7 +4,7 @@ import { type BoundSockets, generationEnvironment } from '../config/environment.
 import type { ResolvedProject, ResolvedService, ResolvedSocket } from '../config/types.ts'
 import type { GenerationSpec } from '../holder/spec.ts'
 import { LogFile } from '../logs/log-file.ts'
-import { type Handover, ok, type Result, type UpRequest } from '../protocol.ts'
+import { type Handover, ok, type Result, type UpRequest, type Wake } from '../protocol.ts'
 import { type Adopter, adoptionWay, boundPort, withAdoption } from './adoption.ts'
 import { Adoption } from './adoption-report.ts'
 import type { Barrier } from './barrier.ts'
@@ -46,6 +46,8 @@ export class Unit {
   readonly leaders = new Map<number, number>()
   readonly cpu = new CpuMeter()
   lastConnectionAt: number | null = null
+  /** Generations that a connection started, the newest last. */
+  wakes: readonly Wake[] = []
   readonly #adoptions = new Map<number, Adoption>()
   #service: ResolvedService
   #revision = 1

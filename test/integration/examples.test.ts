@@ -1,6 +1,7 @@
 import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import type { DevsockEvent } from '../../proxy/protocol.ts'
 import { CHECKOUT, Rig } from '../rig/rig.ts'
 
 /**
@@ -61,6 +62,33 @@ test('smallest: the first connection starts the server', async () => {
   const [port = 0] = ports
   await rig.up()
   expect((await rig.request(port)).body).toMatch(/hello from pid \d+, answer 1/)
+})
+
+test('chain: one request starts four servers, and each is known to have been woken by the one before', async () => {
+  const { rig, ports } = await rigWith('chain', [4640, 4641, 4642, 4643])
+  await using _ = rig
+  const [web = 0] = ports
+  const up = rig.start('up', '--json')
+  const events = () =>
+    up.stdout
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as DevsockEvent)
+  await rig.eventually(() => events().some(({ type }) => type === 'snapshot'))
+  expect((await rig.request(web)).body).toBe('12 pears at 45 cents\n')
+  // The last that was told of each: when it was ready, too.
+  const wakes = () =>
+    new Map(
+      events().flatMap((event) => (event.type === 'wake' ? [[event.service, event.wake] as const] : [])),
+    )
+  await rig.eventually(() => [...wakes().values()].filter(({ ms }) => ms !== null).length === 4)
+  const from = (service: string) => wakes().get(service)?.from
+  expect(from('web')).toBe('node')
+  expect(wakes().get('web')?.fromGeneration).toBe(null)
+  expect([from('shop'), from('stock'), from('prices')]).toEqual(['chain/web', 'chain/shop', 'chain/shop'])
+  expect(wakes().get('stock')?.fromGeneration).toBe(1)
+  up.kill('SIGINT')
+  expect((await up.finished()).code).toBe(130)
 })
 
 test('worker: it runs without a socket, and a save replaces it', async () => {

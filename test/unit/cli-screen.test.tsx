@@ -141,7 +141,7 @@ test('a daemon that goes away and comes back is said, and its snapshot counts', 
   store.push({ type: 'lost' })
   await expect.poll(frame).toContain('the daemon is away')
   const projects = [project([service('web', { state: 'failed' })])]
-  store.push({ v: 1, seq: 1, at: '', type: 'snapshot', daemon: null, projects })
+  store.push({ v: 1, seq: 1, at: '', type: 'snapshot', daemon: null, projects, edges: [], wakes: [] })
   await expect.poll(frame).toContain('✗ failed')
   expect(frame()).not.toContain('the daemon is away')
   expect(frame()).toContain('the daemon is back')

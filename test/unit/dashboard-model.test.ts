@@ -17,7 +17,7 @@ const event = (news: News): DevsockEvent => {
   return { v: 1, seq, at: new Date(seq * 1000).toISOString(), ...news } as DevsockEvent
 }
 const snapshot = (...services: ServiceStatus[]): DevsockEvent =>
-  event({ type: 'snapshot', daemon: null, projects: [project(services)] })
+  event({ type: 'snapshot', daemon: null, projects: [project(services)], edges: [], wakes: [] })
 const told = (status: ServiceStatus): DevsockEvent =>
   event({ type: 'service', project: 'shop', service: status.name, generation: status.generation, status })
 const after = (...events: DevsockEvent[]): Model => events.reduce(apply, emptyModel())
@@ -70,7 +70,13 @@ test('after a reconnect the snapshot tells what was missed, and nothing twice', 
 
 test('projects keep their places, and one that a snapshot does not have is gone', () => {
   const of = (...ids: string[]) =>
-    event({ type: 'snapshot', daemon: null, projects: ids.map((id) => ({ ...project([]), id })) })
+    event({
+      type: 'snapshot',
+      daemon: null,
+      projects: ids.map((id) => ({ ...project([]), id })),
+      edges: [],
+      wakes: [],
+    })
   expect(after(of('a', 'b'), of('c', 'b', 'a')).projects.map(({ id }) => id)).toEqual(['a', 'b', 'c'])
   expect(after(of('a', 'b'), of('b')).projects.map(({ id }) => id)).toEqual(['b'])
   expect(

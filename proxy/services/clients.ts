@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { allProcesses, socketInodes, unlessGone } from './processes.ts'
+
+/** Whose one end of a connection is. */
+export interface Client {
+  /** `project/service`, or a program's name. */
+  id: string
+  /** Null for a program that is none of a service. */
+  generation: number | null
+}
+
+/** Process groups of all living generations. */
+export type Groups = Map<number, { id: string; generation: number }>
+
+/**
+ * Who has these sockets open: generations are asked first, then every other process that may be looked at, the
+ * newest first. Null where nobody is found, and for those of the processes `own`, which are devsock's.
+ */
+export function clientsOf(
+  inodes: ReadonlySet<number>,
+  groups: Groups,
+  own: ReadonlySet<number>,
+): Map<number, Client | null> {
+  const found = new Map<number, Client | null>()
+  if (inodes.size === 0) return found
+  const all = allProcesses().toReversed()
+  const ofGenerations = all.filter(({ group }) => groups.has(group))
+  const others = all.filter(({ group }) => !groups.has(group))
+  for (const { pid, group } of [...ofGenerations, ...others]) {
+    if (found.size === inodes.size) break
+    for (const inode of socketInodes(pid)) {
+      if (!inodes.has(inode) || found.has(inode)) continue
+      found.set(
+        inode,
+        own.has(pid) ? null : (groups.get(group) ?? { id: programName(pid), generation: null }),
+      )
+    }
+  }
+  for (const inode of inodes) if (!found.has(inode)) found.set(inode, null)
+  return found
+}
+
+/** `curl`, `firefox`: what people call it, which its thread's name (comm) often is not. */
+function programName(pid: number): string {
+  const [path = ''] = (unlessGone(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')) ?? '').split('\0')
+  // Chromium writes its whole command line into the first argument.
+  const name = basename(path.split(' --')[0] ?? '')
+  return printable(name) || 'a program'
+}
+
+/** A process names itself as it likes. */
+const printable = (name: string): string => name.replace(/\p{C}+/gu, '').slice(0, 40)
