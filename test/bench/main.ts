@@ -3,8 +3,8 @@
  * and a table. `npm run bench`, or `npm run bench -- status` for one of them; about three minutes.
  */
 import { writeFile } from 'node:fs/promises'
-import { cpus, release } from 'node:os'
 import { coldStart } from './cold-start.ts'
+import { machine } from './machine.ts'
 import { manySockets } from './many-sockets.ts'
 import type { Row } from './measure.ts'
 import { status } from './status.ts'
@@ -20,7 +20,6 @@ for (const [name, bench] of Object.entries(benches)) {
   process.stderr.write(`${name} …\n`)
   rows.push(...(await bench()))
 }
-const machine = `Node ${process.versions.node}, Linux ${release()}, ${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}`
 console.log(table(rows))
 console.log(machine)
 // One bench alone is a look, not a result.

@@ -1,6 +1,7 @@
-// Puts the table of results.json between the markers of README.md.
+// Puts the tables of results.json and swap-results.json between their markers in README.md.
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Row } from './measure.ts'
+import { overview, type SwapResults } from './swap/report.ts'
 import { table } from './table.ts'
 
 interface Results {
@@ -9,14 +10,20 @@ interface Results {
   rows: Row[]
 }
 
-const { at, machine, rows }: Results = JSON.parse(
-  readFileSync(new URL('results.json', import.meta.url), 'utf8'),
-)
-const readme = new URL('../../README.md', import.meta.url)
-const MARKED = /(<!-- figures -->\n)[\s\S]*(<!-- \/figures -->)/
-const text = readFileSync(readme, 'utf8')
-if (!MARKED.test(text)) throw new Error('README.md has no <!-- figures --> … <!-- /figures -->')
-writeFileSync(
-  readme,
-  text.replace(MARKED, `$1\n${table(rows)}\n\n${machine}, ${at}; \`npm run bench\`.\n\n$2`),
-)
+const README = new URL('../../README.md', import.meta.url)
+const read = (name: string) => JSON.parse(readFileSync(new URL(name, import.meta.url), 'utf8'))
+
+function put(text: string, marker: string, content: string): string {
+  const marked = new RegExp(`(<!-- ${marker} -->\n)[\\s\\S]*(<!-- /${marker} -->)`)
+  if (!marked.test(text)) throw new Error(`README.md has no <!-- ${marker} --> … <!-- /${marker} -->`)
+  return text.replace(marked, (_, start: string, end: string) => `${start}\n${content}\n\n${end}`)
+}
+
+const figures: Results = read('results.json')
+const swap: SwapResults = read('swap-results.json')
+const source = ({ machine, at }: { machine: string; at: string }, command: string) =>
+  `${machine}, ${at}; \`${command}\`.`
+let text = readFileSync(README, 'utf8')
+text = put(text, 'figures', `${table(figures.rows)}\n\n${source(figures, 'npm run bench')}`)
+text = put(text, 'swap', `${overview(swap)}\n\n${source(swap, swap.command)}`)
+writeFileSync(README, text)

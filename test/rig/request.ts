@@ -1,4 +1,4 @@
-import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 
 export interface RequestOptions {
   method?: string
@@ -9,6 +9,8 @@ export interface RequestOptions {
   host?: string
   /** A unix socket in place of host and port. */
   socketPath?: string
+  /** Whose connection it takes; unless said, one of its own. */
+  agent?: Agent
 }
 
 export interface Response {
@@ -18,12 +20,13 @@ export interface Response {
   json(): unknown
 }
 
-/** One request on a connection of its own; rejects as node:http does (`ECONNREFUSED`, `ECONNRESET`, …). */
+/** One request; rejects as node:http does (`ECONNREFUSED`, `ECONNRESET`, …). */
 export function request(port: number, path = '/', options: RequestOptions = {}): Promise<Response> {
   const { method = 'GET', headers = {}, body, deadline = 10_000, host = '127.0.0.1', socketPath } = options
+  const { agent = false } = options
   const target = socketPath ? { socketPath } : { host, port }
   return new Promise((resolve, reject) => {
-    const outgoing = httpRequest({ ...target, path, method, headers, agent: false }, (incoming) => {
+    const outgoing = httpRequest({ ...target, path, method, headers, agent }, (incoming) => {
       const chunks: Buffer[] = []
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
       incoming.on('error', reject)
