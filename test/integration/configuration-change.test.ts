@@ -165,3 +165,26 @@ test('a local file beside it, and an envFile, are part of it', async () => {
   await rig.eventually(async () => (await who()) === 'changed')
   expect(await pidOf(rig, web)).toBe(webPid)
 })
+
+test('a script that is saved in package.json is the command from then on; a half written one changes nothing', async () => {
+  const manifest = (script: string): string => JSON.stringify({ scripts: { dev: script } })
+  await using rig = await Rig.create({
+    files: { 'server.mjs': nodeServer(), 'package.json': manifest('FLAVOUR=mint node server.mjs') },
+  })
+  const port = await rig.port()
+  await rig.configure({ web: { command: 'npm run dev', listen: port } })
+  await rig.up()
+  const flavour = async (): Promise<string | undefined> =>
+    ((await rig.request(port, '/env')).json() as Record<string, string>).FLAVOUR
+  expect(await flavour()).toBe('mint')
+  const pid = await pidOf(rig, port)
+
+  const file = join(rig.dir, 'package.json')
+  await writeFile(file, '{ "scripts": { ')
+  await rig.eventually(async () => ((await rig.status()).projects[0]?.problems ?? []).length === 1)
+  expect(await pidOf(rig, port)).toBe(pid)
+
+  await writeFile(file, manifest('FLAVOUR=lemon node server.mjs'))
+  await rig.eventually(async () => (await flavour()) === 'lemon')
+  expect((await rig.status()).projects[0]?.problems ?? []).toEqual([])
+})
