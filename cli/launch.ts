@@ -8,7 +8,7 @@ import { Client, type Hello } from './client.ts'
 import { type Folders, locateFolders, prepareFolders } from './folders.ts'
 import { type Io, printLine } from './io.ts'
 import { compareVersions } from './package.ts'
-import { installRuntime, type Manifest, readManifest } from './runtime-copy.ts'
+import { installRuntime, type Manifest, readManifest, removeOldRuntimes } from './runtime-copy.ts'
 import { isHolderAlive } from './transport.ts'
 
 const START_MS = 10_000
@@ -89,7 +89,10 @@ async function launch(client: Client, manifest: Manifest, env: NodeJS.ProcessEnv
   const deadline = Date.now() + START_MS
   while (Date.now() < deadline) {
     const hello = await client.hello(Math.max(1, deadline - Date.now()))
-    if (hello.ok) return ok(client)
+    if (hello.ok) {
+      if (hello.value.hash === manifest.hash) removeOldRuntimes(folders.state, copy.value)
+      return ok(client)
+    }
     if (hello.failure.code !== 'not-up') return hello
     const ended = holder.ended()
     if (ended === LOCKED) {

@@ -2,10 +2,21 @@
  * What runs is a copy of the package's `dist/runtime`, so that `npm ci` in a project never pulls the holder
  * and the daemon away from under everybody. Named by its content: a copy that is there is the right one.
  */
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fail, ok, type Result } from '../proxy/protocol.ts'
 import { packageRoot } from './package.ts'
+
+const YOUNG_MS = 60 * 60_000
 
 export interface Manifest {
   version: string
@@ -53,6 +64,19 @@ export function installRuntime(
     )
   } finally {
     rmSync(partial, { recursive: true, force: true })
+  }
+}
+
+/**
+ * Removes the copies of other versions. Only for whoever has just started a holder from `kept`: of those that use
+ * this state folder there is one. A young copy may be one that another command is about to start, in vain.
+ */
+export function removeOldRuntimes(stateFolder: string, kept: string): void {
+  const versions = join(stateFolder, 'versions')
+  for (const name of readdirSync(versions)) {
+    const folder = join(versions, name)
+    const isYoung = Date.now() - statSync(folder).mtimeMs < YOUNG_MS
+    if (folder !== kept && !isYoung) rmSync(folder, { recursive: true, force: true })
   }
 }
 

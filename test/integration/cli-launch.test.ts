@@ -2,7 +2,16 @@
  * How the command line starts what runs: with a package of its own whose holder is a script, so that a test
  * decides what the holder does. The real holder's turn is in the other tests of this folder.
  */
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -233,4 +242,21 @@ test('a folder that others can enter is refused before anything is started in it
   expect(code).toBe(1)
   expect(stderr).toContain('chmod 700')
   expect(readdirSync(made.state)).toEqual([])
+})
+
+test('copies of other versions go when a holder of this one has started, but for one that may be about to', async () => {
+  const made = await Package.create()
+  const old = made.install('0.9.0', 'bbbbbbbbbbbb')
+  const copies = join(made.state, 'versions')
+  mkdirSync(copies, { recursive: true, mode: 0o700 })
+  for (const [name, hours] of [
+    ['0.9.0-bbbbbbbb', 2],
+    ['0.9.1-cccccccc', 0],
+  ] as const) {
+    cpSync(join(old, 'dist/runtime'), join(copies, name), { recursive: true })
+    const at = Date.now() / 1000 - hours * 3600
+    utimesSync(join(copies, name), at, at)
+  }
+  expect((await made.ports()).code).toBe(0)
+  expect(readdirSync(copies).sort()).toEqual(['0.9.1-cccccccc', '1.0.0-aaaaaaaa'])
 })
