@@ -102,14 +102,41 @@ export interface Watch extends Disposable {
   close(): void
 }
 
+/** One event of inotify(7). */
+export interface FileEvent {
+  /** What `add` returned; -1 for `lost`. */
+  watch: number
+  /** Of a folder's entry; null for what is watched itself. */
+  name: string | null
+  /** The file is whole: its writer has closed it, or it was moved here. */
+  complete: boolean
+  /** Something has come or gone under this name. */
+  cameOrWent: boolean
+  /** Events were dropped (max_queued_events). */
+  lost: boolean
+  /** The watch has ended: what was watched is deleted, or unmounted. */
+  ended: boolean
+}
+
+/** Watches on files and folders, one descriptor for all. Keeps the process alive until it is closed. */
+export interface FileEvents extends Disposable {
+  /** Another path to the same file gives the same number. ENOSPC: max_user_watches are used up. */
+  add(path: string): number
+  remove(watch: number): void
+  /** Idempotent. */
+  close(): void
+}
+
 /** What the addon exports; nothing else knows this shape. */
 interface Binding {
   Descriptor: { prototype: { close(): void } }
   Seqpacket: { prototype: { close(): void } }
   Watch: { prototype: { close(): void } }
+  FileEvents: { prototype: { close(): void } }
   connectSeqpacket(path: string): Seqpacket
   seqpacketPair(): [Seqpacket, Seqpacket]
   onReadable(descriptor: Descriptor, callback: () => void): Watch
+  fileEvents(callback: (watch: number, mask: number, name: string | null) => void): FileEvents
   socketInfo(descriptor: Descriptor | number): SocketInfo
   queueDepth(descriptor: Descriptor): number
   accept(descriptor: Descriptor): number | null
@@ -137,7 +164,7 @@ let loaded: Binding | undefined
 function binding(): Binding {
   if (loaded) return loaded
   const exports: Binding = createRequire(import.meta.url)(locate('devsock.node'))
-  for (const { prototype } of [exports.Descriptor, exports.Seqpacket, exports.Watch]) {
+  for (const { prototype } of [exports.Descriptor, exports.Seqpacket, exports.Watch, exports.FileEvents]) {
     Object.defineProperty(prototype, Symbol.dispose, { value: prototype.close, configurable: true })
   }
   loaded = exports
@@ -237,6 +264,25 @@ export const pidfdExited = (descriptor: Descriptor): boolean => binding().pidfdE
  */
 export const onReadable = (descriptor: Descriptor, callback: () => void): Watch =>
   binding().onReadable(descriptor, callback)
+
+// Bits of linux/inotify.h.
+const COMPLETE = 0x8 | 0x80 // IN_CLOSE_WRITE, IN_MOVED_TO
+const CAME_OR_WENT = 0x100 | 0x200 | 0x40 | 0x80 | 0x400 | 0x800 // IN_CREATE, IN_DELETE, IN_MOVED_FROM, _TO, IN_DELETE_SELF, IN_MOVE_SELF
+const LOST = 0x4000 // IN_Q_OVERFLOW
+const ENDED = 0x8000 // IN_IGNORED
+
+/** Opens an inotify(7) instance. EMFILE: max_user_instances are used up. ENOSYS where there is no inotify. */
+export const fileEvents = (onEvent: (event: FileEvent) => void): FileEvents =>
+  binding().fileEvents((watch, mask, name) =>
+    onEvent({
+      watch,
+      name,
+      complete: (mask & COMPLETE) !== 0,
+      cameOrWent: (mask & CAME_OR_WENT) !== 0,
+      lost: (mask & LOST) !== 0,
+      ended: (mask & ENDED) !== 0,
+    }),
+  )
 
 /** Gives a part of a file back to the disk; its size stays, the part reads as zeros (fallocate(2)). */
 export const punchHole = (fd: number, offset: number, length: number): void =>

@@ -21,6 +21,7 @@ import type { Context } from './services/context.ts'
 import { Expectations } from './services/expectations.ts'
 import { Graph } from './services/graph.ts'
 import { Projects } from './services/projects.ts'
+import { fileWatches } from './watch/file-watches.ts'
 
 /** A daemon that nobody uses leaves: at once after the last `down`, else after this long. */
 const UNUSED_MS = 5_000
@@ -64,6 +65,7 @@ const context: Context = {
   expect,
   adopter: { library: preloadLibrary(), holderSocket: join(runtimeDir, 'holder.sock') },
   log,
+  watchFile: fileWatches(),
   now: Date.now,
   publish: (news) => hub.publish(news),
   changed: (unit) => pulse.changed(unit, hub),

@@ -2,6 +2,7 @@
 
 #include "descriptor.h"
 #include "entry.h"
+#include "file_events.h"
 #include "process.h"
 #include "seqpacket.h"
 #include "sockets.h"
@@ -24,14 +25,17 @@ void add(Napi::Object exports, const char* name) {
 Addon::Addon(Napi::Env env, Napi::Object exports)
     : descriptor(Napi::Persistent(Descriptor::define(env))),
       seqpacket(Napi::Persistent(Seqpacket::define(env))),
-      watch(Napi::Persistent(Watch::define(env))) {
+      watch(Napi::Persistent(Watch::define(env))),
+      file_events(Napi::Persistent(FileEvents::define(env))) {
   exports.Set("Descriptor", descriptor.Value());
   exports.Set("Seqpacket", seqpacket.Value());
   exports.Set("Watch", watch.Value());
+  exports.Set("FileEvents", file_events.Value());
 
   add<Seqpacket::connect>(exports, "connectSeqpacket");
   add<Seqpacket::pair>(exports, "seqpacketPair");
   add<Watch::start>(exports, "onReadable");
+  add<FileEvents::start>(exports, "fileEvents");
   add<socket_info>(exports, "socketInfo");
   add<queue_depth_of>(exports, "queueDepth");
   add<accept_connection>(exports, "accept");

@@ -15,6 +15,7 @@ class Addon : public Napi::Addon<Addon> {
   Napi::FunctionReference descriptor;
   Napi::FunctionReference seqpacket;
   Napi::FunctionReference watch;
+  Napi::FunctionReference file_events;
 };
 
 }  // namespace devsock

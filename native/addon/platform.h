@@ -35,6 +35,21 @@ UniqueFd pidfd_open(pid_t pid);
 bool pidfd_signal(int pidfd, int signal);
 bool punch_hole(int fd, off_t offset, off_t length);
 
+/// inotify(7): what happens in a folder (`name` is the entry's) or to a file (no name).
+struct FileEvent {
+  int watch;
+  uint32_t mask;
+  std::string name;
+};
+
+/// Non-blocking and close-on-exec.
+UniqueFd file_events_open();
+/// The watch; the one that there is already where another path to the same file was added. -1 with errno.
+int file_events_add(int fd, const std::string& path);
+void file_events_remove(int fd, int watch);
+/// Adds what waits, of one read.
+void file_events_read(int fd, std::vector<FileEvent>& events);
+
 struct ConnectionRow {
   SocketAddress local;
   SocketAddress remote;

@@ -73,6 +73,19 @@ bool punch_hole(int, off_t, off_t) {
   return false;
 }
 
+UniqueFd file_events_open() {
+  errno = ENOSYS;
+  return {};
+}
+
+int file_events_add(int, const std::string&) {
+  errno = ENOSYS;
+  return -1;
+}
+
+void file_events_remove(int, int) {}
+void file_events_read(int, std::vector<FileEvent>&) {}
+
 int list_connections(uint32_t, uint16_t, std::vector<ConnectionRow>&) { return ENOSYS; }
 
 }  // namespace devsock

@@ -2,6 +2,7 @@
 #include <linux/falloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -89,6 +90,28 @@ bool punch_hole(int fd, off_t offset, off_t length) {
     status = ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
   } while (status != 0 && errno == EINTR);
   return status == 0;
+}
+
+UniqueFd file_events_open() { return UniqueFd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)); }
+
+int file_events_add(int fd, const std::string& path) {
+  // IN_CLOSE_WRITE and IN_MOVED_TO come when content is complete, IN_MODIFY before; IN_ATTRIB tells of times set later.
+  constexpr uint32_t kMask = IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM |
+                             IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_EXCL_UNLINK;
+  return ::inotify_add_watch(fd, path.c_str(), kMask);
+}
+
+void file_events_remove(int fd, int watch) { ::inotify_rm_watch(fd, watch); }
+
+void file_events_read(int fd, std::vector<FileEvent>& events) {
+  alignas(inotify_event) char buffer[64 * 1024];
+  const ssize_t size = ::read(fd, buffer, sizeof buffer);
+  for (ssize_t at = 0; at < size;) {
+    const auto* event = reinterpret_cast<const inotify_event*>(buffer + at);
+    // The name is padded with NUL.
+    events.push_back({event->wd, event->mask, event->len == 0 ? "" : event->name});
+    at += static_cast<ssize_t>(sizeof *event + event->len);
+  }
 }
 
 }  // namespace devsock

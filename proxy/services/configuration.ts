@@ -38,6 +38,7 @@ export class Configuration implements Disposable {
       root: dir,
       // A file for one's own machine may come later.
       globs: [...[config, ...files].map((file) => relativeGlob(dir, file)), ...LOCAL_NAMES],
+      watch: this.#context.watchFile,
       onChange: ({ path }) => this.reload(path),
       onProblem: (message) => this.#notice('warn', message),
     })

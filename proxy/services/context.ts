@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { HolderLink } from '../holder/link.ts'
 import type { DevsockEvent } from '../protocol.ts'
+import type { WatchFile } from '../watch/file-watches.ts'
 import type { Adopter } from './adoption.ts'
 import type { Expectations } from './expectations.ts'
 import type { Member } from './member.ts'
@@ -19,6 +20,7 @@ export interface Context {
   readonly expect: Expectations
   readonly adopter: Adopter
   readonly log: Logger
+  readonly watchFile: WatchFile
   /** Milliseconds since the epoch. */
   now(): number
   publish(news: News): void

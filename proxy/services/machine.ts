@@ -89,6 +89,8 @@ class Life {
       case 'kill':
         this.service.leaving = this.service.leaving.map((each) => ({ ...each, phase: 'killing' }))
         return
+      case 'saving':
+        return this.saving({ code: 'changed', detail: event.detail, at: this.at })
       case 'change':
         return this.change({ code: 'changed', detail: event.detail, at: this.at })
       case 'configure':
@@ -211,6 +213,15 @@ class Life {
     }
   }
 
+  /** From the first sign of a save on, old code gets no connection more. */
+  private saving(cause: Cause): void {
+    const { front, policy } = this.service
+    if (front.kind !== 'ready' || policy.swap === 'overlap') return
+    const lane = this.successorLane()
+    this.leaveFront()
+    this.clear(lane, this.exclusive(), { do: 'await-save', cause, replaces: front.generation.number })
+  }
+
   private change(cause: Cause): void {
     const { front } = this.service
     if (this.service.desired === 'down') return
@@ -227,6 +238,10 @@ class Life {
         // What will be spawned reads the new content; what would have failed gets its next try.
         if (front.plan.do === 'fail') this.front({ ...front, plan: { do: 'spawn', cause, replaces: null } })
         if (front.plan.do === 'spawn') this.front({ ...front, plan: { ...front.plan, cause } })
+        if (front.plan.do === 'await-save') {
+          const { at } = front.plan.cause
+          this.front({ ...front, plan: { ...front.plan, do: 'spawn', cause: { ...cause, at } } })
+        }
         return
       case 'stopped':
       case 'binding':
@@ -674,6 +689,7 @@ class Life {
       this.steer(front.lane)
     }
     const { plan, lane } = front
+    if (plan.do === 'await-save') return
     if (plan.do === 'spawn') return this.begin(lane, plan.cause, plan.replaces)
     this.front(plan.do === 'rest' ? { kind: 'held', lane } : { kind: 'failed', lane, failed: plan.failed })
   }

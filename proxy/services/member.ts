@@ -112,12 +112,19 @@ export class Member implements Disposable {
   rewatch(since?: number): void {
     this.#watch?.close()
     this.#watch = null
+    // Whoever would have told the end of a save is gone.
+    const { front } = this.runner.state
+    if (front.kind === 'clearing' && front.plan.do === 'await-save') {
+      this.runner.tell({ type: 'change', detail: front.plan.cause.detail })
+    }
     const { watch } = this.unit.policy()
     if (watch === null) return
     this.#watch = watchService({
       root: this.unit.service.cwd,
       globs: watch,
       since,
+      watch: this.#context.watchFile,
+      onSaving: (path) => this.runner.tell({ type: 'saving', detail: path }),
       onChange: ({ path, count }) => {
         const detail = count > 1 ? `${path} and ${count - 1} more` : path
         this.runner.tell({ type: 'change', detail })

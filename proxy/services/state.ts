@@ -82,6 +82,8 @@ export interface Leaving {
 /** What a cleared lane is for. */
 export type Plan =
   | { do: 'spawn'; cause: Cause; replaces: number | null }
+  /** A save has begun and its `change` follows: whoever connects meanwhile waits for the new code. */
+  | { do: 'await-save'; cause: Cause; replaces: number }
   | { do: 'rest' }
   | { do: 'fail'; failed: Failed }
 
@@ -122,6 +124,7 @@ export type Event = { at: number } & (
   | { type: 'sleep' }
   | { type: 'idle' }
   | { type: 'kill' } // end what is left of the leaving ones now
+  | { type: 'saving'; detail: string } // a `change` follows, once the content is complete
   | { type: 'change'; detail: string }
   | { type: 'configure'; policy: Policy; restart: boolean; rebind: boolean }
   | { type: 'bound' }

@@ -17,6 +17,8 @@ const EDITORS = /(^4913|~|\.sw[a-z]|___jb_(tmp|old)___)$|^(\.?#.*)$/
  */
 export class IgnoreRules {
   readonly #globs: Globs
+  /** The top of the git repository that the root is in. */
+  readonly repository: string | null
   /** Where .gitignore files begin to count. */
   readonly #top: string
   readonly #files = new Map<string, Ignore | null>()
@@ -25,7 +27,8 @@ export class IgnoreRules {
 
   constructor(root: string, globs: Globs) {
     this.#globs = globs
-    this.#top = repositoryOf(root) ?? root
+    this.repository = repositoryOf(root)
+    this.#top = this.repository ?? root
     this.#exempt = []
     this.#exempt = globs.bases.filter((base) => this.#gitIgnoresAnyOf(base))
   }

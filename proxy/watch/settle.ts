@@ -1,5 +1,7 @@
 /** Milliseconds without an event after which what was written counts as complete. */
 const QUIET_MS = 15
+/** The same where the one file that was touched was closed by its writer: whether it is alone, is all that is open. */
+const LONE_MS = 3
 /** How long one file may go on changing, be empty or be away before it counts as it is. */
 const PATIENCE_MS = 150
 /** A checkout touches one file after the other: one burst, as long as new ones come. */
@@ -11,25 +13,32 @@ const LOOK_MS = 10
  * Collects the paths that events name and lets go of them together, when they have been quiet.
  *
  * ```
- *          touch                15 ms quiet
+ *          touch             3 or 15 ms quiet
  *  empty ────────► gathering ───────────────► complete? ──► onSettled(paths) ──► empty
- *                    ▲  │ touch                   │ no: empty or away, and patience left
+ *                    ▲  │ touch                   │ no: empty or away, and patience left; or busy
  *                    └──┘                         └──► look again in 10 ms
  * ```
- * Patience (150 ms) begins anew with each path that was not among them, up to a second in all.
+ * Patience (150 ms) begins anew with each path that was not among them, up to a second in all. It does not count
+ * while somebody is known to be `busy` with more of them.
  */
 export class Settle implements Disposable {
   readonly #isComplete: (path: string) => boolean
-  readonly #onSettled: (paths: string[], began: number) => void
+  readonly #isBusy: () => boolean
+  readonly #onSettled: (paths: string[]) => void
   readonly #paths = new Set<string>()
   #timer: NodeJS.Timeout | undefined
-  /** ms since the epoch, for people; deadlines are monotonic. */
-  #began = 0
+  #afterEvents: NodeJS.Immediate | undefined
   #end = 0
   #deadline = 0
+  #wasBusy = false
 
-  constructor(isComplete: (path: string) => boolean, onSettled: (paths: string[], began: number) => void) {
+  constructor(
+    isComplete: (path: string) => boolean,
+    isBusy: () => boolean,
+    onSettled: (paths: string[]) => void,
+  ) {
     this.#isComplete = isComplete
+    this.#isBusy = isBusy
     this.#onSettled = onSettled
   }
 
@@ -37,21 +46,20 @@ export class Settle implements Disposable {
     return this.#paths.size
   }
 
-  touch(path: string): void {
+  /** `complete`: whoever wrote it has closed it. */
+  touch(path: string, complete: boolean): void {
     const now = performance.now()
-    if (this.#paths.size === 0) {
-      this.#began = Date.now()
-      this.#end = now + BURST_MS
-    }
+    if (this.#paths.size === 0) this.#end = now + BURST_MS
     if (!this.#paths.has(path)) {
       this.#paths.add(path)
       this.#deadline = Math.min(this.#end, now + PATIENCE_MS)
     }
-    this.#wait(QUIET_MS, now)
+    const quiet = complete && this.#paths.size === 1 ? LONE_MS : QUIET_MS
+    this.#wait(Math.min(quiet, this.#deadline - now))
   }
 
   close(): void {
-    clearTimeout(this.#timer)
+    this.#cancel()
     this.#paths.clear()
   }
 
@@ -59,16 +67,38 @@ export class Settle implements Disposable {
     this.close()
   }
 
-  #wait(ms: number, now: number): void {
+  #cancel(): void {
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#settle(), Math.max(0, Math.min(ms, this.#deadline - now)))
+    clearImmediate(this.#afterEvents)
+  }
+
+  #wait(ms: number): void {
+    this.#cancel()
+    this.#timer = setTimeout(
+      () => {
+        // Timers that are due come before events that have been waiting for as long.
+        this.#afterEvents = setImmediate(() => this.#settle())
+      },
+      Math.max(0, ms),
+    )
   }
 
   #settle(): void {
     const now = performance.now()
+    if (this.#isBusy()) {
+      this.#wasBusy = true
+      return this.#wait(LOOK_MS)
+    }
+    if (this.#wasBusy) {
+      // Of the last files there may be events to come.
+      this.#wasBusy = false
+      return this.#wait(LOOK_MS)
+    }
     const paths = [...this.#paths]
-    if (now < this.#deadline && !paths.every(this.#isComplete)) return this.#wait(LOOK_MS, now)
+    if (now < this.#deadline && !paths.every(this.#isComplete)) {
+      return this.#wait(Math.min(LOOK_MS, this.#deadline - now))
+    }
     this.#paths.clear()
-    this.#onSettled(paths, this.#began)
+    this.#onSettled(paths)
   }
 }

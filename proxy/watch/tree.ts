@@ -1,20 +1,26 @@
-import { type FSWatcher, lstatSync, readdirSync, statSync, watch } from 'node:fs'
+import { lstatSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import type { WatchEvent, WatchFile } from './file-watches.ts'
 import { type Globs, within } from './globs.ts'
 import type { IgnoreRules } from './ignore-rules.ts'
 
 export interface TreeEvents {
-  /** Something happened to this path; the file may match, may be there, may be the same as before. */
-  onTouched(path: string): void
+  /**
+   * Something happened to this path, which matches; it may be there, may be the same as before. `complete`: whoever
+   * wrote it has closed it.
+   */
+  onTouched(path: string, complete: boolean): void
   /** Something happened, and nobody knows what. */
   onLost(): void
   /** inotify is exhausted: from now on nobody tells of some folders. */
   onExhausted(error: NodeJS.ErrnoException): void
 }
 
-/** A folder with a watch on it; none where inotify was exhausted. */
+type Watcher = ReturnType<WatchFile>
+
+/** A folder with a watch on it; none where inotify was exhausted, or the folder has gone. */
 interface Folder {
-  watcher: FSWatcher | null
+  watcher: Watcher | null
   /** `dev:ino`, to see that another one has come in its place, and symlinks that lead in a circle. */
   identity: string
 }
@@ -39,20 +45,25 @@ export class Tree {
   readonly #globs: Globs
   readonly #rules: IgnoreRules
   readonly #events: TreeEvents
-  readonly #watch: typeof watch
+  readonly #watch: WatchFile
   readonly #tops: string[]
   readonly #folders = new Map<string, Folder>()
   /** Files that are symlinks: the folder's watch does not tell of what they lead to. */
-  readonly #links = new Map<string, FSWatcher | null>()
+  readonly #links = new Map<string, Watcher | null>()
   #closed = false
 
-  constructor(root: string, globs: Globs, rules: IgnoreRules, events: TreeEvents, watchWith = watch) {
+  constructor(root: string, globs: Globs, rules: IgnoreRules, events: TreeEvents, watch: WatchFile) {
     this.#globs = globs
     this.#rules = rules
     this.#events = events
-    this.#watch = watchWith
+    this.#watch = watch
     // From the root down, not from the base: a base may be deleted, and come again.
     this.#tops = [...new Set(globs.bases.map((base) => (within(root, base) === null ? dirname(base) : root)))]
+  }
+
+  /** False while a folder that everything begins at is not there: nobody tells when it comes. */
+  get isWhole(): boolean {
+    return this.#tops.every((top) => this.#folders.get(top)?.watcher)
   }
 
   /**
@@ -118,7 +129,7 @@ export class Tree {
     if (this.#isCircle(path, identity)) return false
     this.#folders.set(path, {
       identity,
-      watcher: this.#start(path, (event, name) => this.#happened(path, event, name)),
+      watcher: this.#start(path, (event) => this.#happened(path, event)),
     })
     return true
   }
@@ -127,15 +138,13 @@ export class Tree {
     if (this.#closed || this.#links.has(path) || !statOf(path)?.isFile()) return
     this.#links.set(
       path,
-      this.#start(path, () => this.#events.onTouched(path)),
+      this.#start(path, ({ complete }) => this.#events.onTouched(path, complete)),
     )
   }
 
-  #start(path: string, onEvent: (event: string, name: string | null) => void): FSWatcher | null {
+  #start(path: string, onEvent: (event: WatchEvent) => void): Watcher | null {
     try {
-      const watcher = this.#watch(path, { persistent: false }, onEvent)
-      watcher.on('error', () => this.#events.onLost())
-      return watcher
+      return this.#watch(path, onEvent)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (code === 'ENOSPC' || code === 'EMFILE') this.#events.onExhausted(error as NodeJS.ErrnoException)
@@ -144,17 +153,22 @@ export class Tree {
     }
   }
 
-  #happened(folder: string, event: string, name: string | null): void {
+  #happened(folder: string, { name, complete, cameOrWent, ended }: WatchEvent): void {
     if (this.#closed) return
-    if (name === null) return this.#events.onLost()
+    if (name === null) {
+      // Another folder of this name may have the same inode number.
+      if (ended) this.#folders.delete(folder)
+      else this.#cameOrWent(folder)
+      return this.#events.onLost()
+    }
     const path = join(folder, name)
     if (name === '.gitignore') {
       this.#rules.forget(folder)
       this.#events.onLost()
     }
-    // `rename`: something has come or gone under this name. A folder among them has to be watched at once.
-    if (event === 'rename') this.#cameOrWent(path)
-    if (this.includes(path)) this.#events.onTouched(path)
+    // A new folder has to be watched at once.
+    if (cameOrWent) this.#cameOrWent(path)
+    if (this.includes(path)) this.#events.onTouched(path, complete)
   }
 
   #cameOrWent(path: string): void {
@@ -175,7 +189,7 @@ export class Tree {
   #enter(folder: string): void {
     if (this.#folders.has(folder) || !this.#globs.reaches(folder) || this.#rules.ignores(folder, true)) return
     try {
-      for (const [file] of this.#walkFolder(folder)) this.#events.onTouched(file)
+      for (const [file] of this.#walkFolder(folder)) this.#events.onTouched(file, false)
     } catch (error) {
       // No descriptor left to list it with: later, then.
       if ((error as NodeJS.ErrnoException).code === undefined) throw error

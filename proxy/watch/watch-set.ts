@@ -1,5 +1,6 @@
-import type { watch } from 'node:fs'
 import { setTimeout as delay, setImmediate } from 'node:timers/promises'
+import { fileWatches, type WatchFile } from './file-watches.ts'
+import { isGitWriting } from './git-lock.ts'
 import { Globs, shown } from './globs.ts'
 import { IgnoreRules } from './ignore-rules.ts'
 import { Settle } from './settle.ts'
@@ -11,26 +12,26 @@ export interface Change {
   path: string
   /** Files that changed in this burst. */
   count: number
-  /** When the first event came, in milliseconds since the epoch. */
-  at: number
 }
 
 export interface WatchOptions {
   /** Absolute; globs are relative to it. */
   root: string
   globs: readonly string[]
+  /** A file is another than it was, and may not be complete; once for each `onChange`, which follows in any case. */
+  onSaving?(path: string): void
   onChange(change: Change): void
   /** Ms since the epoch: what was saved after that, while nobody watched, is a change. Without it nothing is. */
   since?: number
   /** What a person should know: each is said once. */
   onProblem(message: string): void
-  /** fs.watch; a test's own. */
-  watch?: typeof watch
+  /** Shared by those who watch much; else one of its own. */
+  watch?: WatchFile
 }
 
 /** Milliseconds between two comparisons where nobody tells of changes. */
 const POLL_MS = 1_000
-/** The kernel's queue holds 16,384 events (max_queued_events), and libuv does not say when it ran over. */
+/** The kernel's queue holds 16,384 events (max_queued_events), and fs.watch does not say when it ran over. */
 const OVERFLOW = 8_192
 /** Milliseconds that a walk may keep the event loop. */
 const SLICE_MS = 4
@@ -51,7 +52,10 @@ export class WatchSet implements Disposable {
   /** Touched while the first walk went on, when there was nothing yet to compare with; null after it. */
   #early: Set<string> | null = new Set()
   #settled: (() => void)[] = []
+  /** Told by `onSaving`, and not yet by `onChange`. */
+  #saving: string | null = null
   #poll: NodeJS.Timeout | undefined
+  #later: NodeJS.Timeout | undefined
   #events = 0
   #lastSweep: Promise<unknown> = Promise.resolve()
   #sweepAhead = false
@@ -62,14 +66,16 @@ export class WatchSet implements Disposable {
     const globs = new Globs(options.root, options.globs)
     const rules = new IgnoreRules(options.root, globs)
     const events = {
-      onTouched: (path: string) => this.#touched(path),
+      onTouched: (path: string, complete: boolean) => this.#touched(path, complete),
       onLost: () => this.#sweepSoon(),
       onExhausted: (error: NodeJS.ErrnoException) => this.#exhausted(error),
     }
-    this.#tree = new Tree(options.root, globs, rules, events, options.watch)
+    this.#tree = new Tree(options.root, globs, rules, events, options.watch ?? fileWatches())
+    const { repository } = rules
     this.#settle = new Settle(
       (path) => this.#isComplete(path),
-      (paths, began) => this.#compare(paths, began),
+      () => repository !== null && isGitWriting(repository),
+      (paths) => this.#compare(paths),
     )
     this.watching = this.#begin()
   }
@@ -89,6 +95,7 @@ export class WatchSet implements Disposable {
   close(): void {
     this.#closed = true
     clearInterval(this.#poll)
+    clearTimeout(this.#later)
     this.#settle.close()
     this.#tree.close()
     this.#release()
@@ -118,17 +125,28 @@ export class WatchSet implements Disposable {
     }
     const early = this.#early ?? []
     this.#early = null
-    for (const path of early) this.#touched(path)
+    for (const path of early) this.#touched(path, false)
+    this.#awaitTops()
   }
 
-  #touched(path: string): void {
+  #touched(path: string, complete: boolean): void {
     if (this.#closed) return
     if (this.#early) {
       this.#early.add(path)
       return
     }
     if (++this.#events === OVERFLOW) this.#sweepSoon()
-    this.#settle.touch(path)
+    if (this.#saving === null && this.#isAnother(path)) {
+      this.#saving = path
+      this.#options.onSaving?.(shown(this.#options.root, path))
+    }
+    this.#settle.touch(path, complete)
+  }
+
+  /** A file that nobody knew yet may still go again, as temporary ones do. */
+  #isAnother(path: string): boolean {
+    const known = this.#known.get(path)
+    return known !== undefined && known !== this.#tree.stateOf(path)?.signature
   }
 
   /** An editor that truncates and writes, or deletes and creates, is not done while there is nothing. */
@@ -137,12 +155,13 @@ export class WatchSet implements Disposable {
     return state === null ? !this.#known.has(path) : !state.empty || state.signature === this.#known.get(path)
   }
 
-  #compare(paths: readonly string[], began: number): void {
+  #compare(paths: readonly string[]): void {
     this.#events = 0
     const changed = paths.filter((path) => this.#accept(path))
-    const [first] = changed
-    if (first !== undefined) {
-      this.#options.onChange({ path: shown(this.#options.root, first), count: changed.length, at: began })
+    const first = changed[0] ?? this.#saving
+    this.#saving = null
+    if (first !== null) {
+      this.#options.onChange({ path: shown(this.#options.root, first), count: Math.max(1, changed.length) })
     }
     this.#release()
   }
@@ -159,11 +178,22 @@ export class WatchSet implements Disposable {
 
   async #sweep(): Promise<string[]> {
     const found = await this.#differences(this.#known)
-    for (const path of found) this.#touched(path)
+    for (const path of found) this.#touched(path, false)
     while (this.#settle.pending > 0 && !this.#closed) {
       await new Promise<void>((resolve) => this.#settled.push(resolve))
     }
     return found.map((path) => shown(this.#options.root, path))
+  }
+
+  #awaitTops(): void {
+    if (!this.#closed && !this.#tree.isWhole && !this.#poll) this.#sweepLater()
+  }
+
+  #sweepLater(): void {
+    this.#later ??= setTimeout(() => {
+      this.#later = undefined
+      this.#sweepSoon()
+    }, POLL_MS).unref()
   }
 
   #release(): void {
@@ -178,10 +208,13 @@ export class WatchSet implements Disposable {
       this.#sweepAhead = false
       return this.sweep()
     })
-    sweep.catch((error: NodeJS.ErrnoException) => {
-      if (error.code === undefined) throw error
-      setTimeout(() => this.#sweepSoon(), POLL_MS).unref()
-    })
+    sweep.then(
+      () => this.#awaitTops(),
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === undefined) throw error
+        this.#sweepLater()
+      },
+    )
   }
 
   async #differences(since: ReadonlyMap<string, string>): Promise<string[]> {

@@ -209,6 +209,8 @@ const finish = (response) => { const timer = setInterval(() => {
   await rig.configure({
     api: { command: ['node', 'api.mjs'], listen: port, watch: ['*.mjs'], drain: '200ms' },
   })
+  // Until the file is read again its news is not in force.
+  await rig.up()
   const cut = rig.request(port, '/held').catch((error: NodeJS.ErrnoException) => error.code)
   await rig.eventually(async () => (await rig.service('api')).sockets[0]?.open === 1)
   await rig.edit('api.mjs', bump)

@@ -235,6 +235,11 @@ class World {
       while (this.deliver());
       const { front } = this.state
       if (front.kind === 'ready') this.queues[front.generation.lane] = 0
+      // The watch tells the end of every save whose beginning it has told.
+      if (front.kind === 'clearing' && front.plan.do === 'await-save') {
+        this.tell({ type: 'change', detail: front.plan.cause.detail })
+        continue
+      }
       this.wake()
       if (this.onTheWay.length > 0) continue
       const before = this.clock
@@ -265,6 +270,7 @@ const asked = fc.constantFrom<Step>(
   ask({ type: 'sleep' }),
   ask({ type: 'idle' }),
   ask({ type: 'kill' }),
+  ask({ type: 'saving', detail: 'src/a.ts' }),
   ask({ type: 'change', detail: 'src/a.ts' }),
 )
 const steps = fc.array(
@@ -393,6 +399,22 @@ describe('a swap', () => {
     ])
     expect(state.front).toMatchObject({ kind: 'starting', generation: { number: 2, lane: 1, replaces: 1 } })
     expect(state.leaving).toMatchObject([{ number: 1, lane: 0, phase: 'draining' }])
+  })
+
+  test('under hold begins with the first sign of a save, and spawns when its content is complete', () => {
+    const world = ready({ swap: 'hold' })
+    world.tell({ type: 'saving', detail: 'a.js' })
+    const at = world.clock
+    expect(world.steered).toBe(1)
+    expect(world.state.leaving).toMatchObject([{ number: 1, phase: 'draining' }])
+    expect(activities(world.state).map(({ kind }) => kind)).toEqual(['drain'])
+    world.tell({ type: 'change', detail: 'a.js and 3 more' })
+    expect(world.state.front).toMatchObject({
+      kind: 'starting',
+      generation: { number: 2, lane: 1, replaces: 1, cause: { detail: 'a.js and 3 more', at } },
+    })
+    world.settle()
+    expect(world.state.lastSwap).toMatchObject({ from: 1, to: 2, cause: 'a.js and 3 more' })
   })
 
   test('under overlap leaves the old one serving until the next is ready, and when the next fails', () => {

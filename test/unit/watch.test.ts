@@ -108,35 +108,68 @@ describe('what is not watched although a glob matches', () => {
 describe('a change is told when what was saved is complete', () => {
   const settled: string[][] = []
   const incomplete = new Set<string>()
+  let busy = false
   let settle: Settle
 
   beforeEach(() => {
-    vi.useFakeTimers()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    // Events are awaited by an immediate; here there are none.
+    vi.stubGlobal('setImmediate', (then: () => void) => then())
     settled.length = 0
     incomplete.clear()
+    busy = false
     settle = new Settle(
       (path) => !incomplete.has(path),
+      () => busy,
       (paths) => settled.push(paths),
     )
   })
   afterEach(() => {
     settle.close()
+    vi.unstubAllGlobals()
     vi.useRealTimers()
   })
 
   test('after 15 quiet ms, once for a burst', () => {
-    settle.touch('a')
+    settle.touch('a', false)
     vi.advanceTimersByTime(10)
-    settle.touch('b')
+    settle.touch('b', false)
     vi.advanceTimersByTime(14)
     expect(settled).toEqual([])
     vi.advanceTimersByTime(1)
     expect(settled).toEqual([['a', 'b']])
   })
 
+  test('one file alone that its writer has closed is told after 3 ms, and with others after 15', () => {
+    settle.touch('a', false)
+    settle.touch('a', true)
+    vi.advanceTimersByTime(3)
+    expect(settled).toEqual([['a']])
+    settle.touch('a', true)
+    vi.advanceTimersByTime(2)
+    settle.touch('b', true)
+    vi.advanceTimersByTime(14)
+    expect(settled.length).toBe(1)
+    vi.advanceTimersByTime(1)
+    expect(settled[1]).toEqual(['a', 'b'])
+  })
+
+  test('while more is known to come it is waited for, however long that takes, and then once more', () => {
+    busy = true
+    settle.touch('a', true)
+    vi.advanceTimersByTime(5_000)
+    expect(settled).toEqual([])
+    busy = false
+    vi.advanceTimersByTime(10)
+    expect(settled).toEqual([])
+    settle.touch('b', true)
+    vi.advanceTimersByTime(15)
+    expect(settled).toEqual([['a', 'b']])
+  })
+
   test('an emptied file is waited for, and told when it has content', () => {
     incomplete.add('a')
-    settle.touch('a')
+    settle.touch('a', false)
     vi.advanceTimersByTime(100)
     expect(settled).toEqual([])
     incomplete.clear()
@@ -146,7 +179,7 @@ describe('a change is told when what was saved is complete', () => {
 
   test('one that stays empty is told after 150 ms', () => {
     incomplete.add('a')
-    settle.touch('a')
+    settle.touch('a', false)
     vi.advanceTimersByTime(149)
     expect(settled).toEqual([])
     vi.advanceTimersByTime(1)
@@ -155,7 +188,7 @@ describe('a change is told when what was saved is complete', () => {
 
   test('one that never rests is told every 150 ms, not never', () => {
     for (let ms = 0; ms < 450; ms += 5) {
-      settle.touch('a')
+      settle.touch('a', false)
       vi.advanceTimersByTime(5)
     }
     expect(settled.length).toBe(3)
@@ -163,12 +196,12 @@ describe('a change is told when what was saved is complete', () => {
 
   test('a checkout that takes long is one burst, for a second at most', () => {
     for (let ms = 0; ms < 900; ms += 10) {
-      settle.touch(`f${ms}`)
+      settle.touch(`f${ms}`, false)
       vi.advanceTimersByTime(10)
     }
     expect(settled).toEqual([])
     for (let ms = 900; ms < 1000; ms += 10) {
-      settle.touch(`f${ms}`)
+      settle.touch(`f${ms}`, false)
       vi.advanceTimersByTime(10)
     }
     expect(settled.length).toBe(1)
