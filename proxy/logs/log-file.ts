@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CapOptions } from './cap.ts'
 import { Follower } from './follower.ts'
@@ -7,6 +7,9 @@ import { type ReadOptions, readLines } from './read-lines.ts'
 import { Recorder } from './recorder.ts'
 
 export type { Line } from './line.ts'
+
+/** As much as the last words of a server that fails. */
+const END_BYTES = 8192
 
 /**
  * The log of one generation: one file that stdout and stderr append to, without anybody between, and its side index.
@@ -46,6 +49,23 @@ export class LogFile {
   /** What is in the file now, oldest first. A file that is not there has no lines. */
   read(options: ReadOptions = {}): AsyncGenerator<Line, void, undefined> {
     return readLines(this.path, this.indexPath, options)
+  }
+
+  /** Its last few KiB, as they are; '' where it cannot be read. */
+  end(): string {
+    try {
+      const fd = openSync(this.path, 'r')
+      try {
+        const bytes = Buffer.alloc(END_BYTES)
+        const read = readSync(fd, bytes, 0, END_BYTES, Math.max(0, fstatSync(fd).size - END_BYTES))
+        return bytes.toString('utf8', 0, read)
+      } finally {
+        closeSync(fd)
+      }
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).syscall === undefined) throw error
+      return ''
+    }
   }
 
   /**

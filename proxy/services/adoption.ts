@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import type { ResolvedService, ResolvedSocket } from '../config/types.ts'
-import { bypassesLibc } from './executable.ts'
+import type { Program } from './executable.ts'
 import { unlessGone } from './processes.ts'
 
 /** What the daemon has for adoption. */
@@ -24,13 +24,21 @@ export const preloadable = (library: string): boolean => !/[\s:]/.test(library)
 /** How the programs of a service get their slots by bind(): from the preload library, or from the holder. */
 export type Way = 'preload' | 'kernel'
 
-type Adoptable = Pick<ResolvedService, 'adopt' | 'argv' | 'cwd' | 'sockets'>
+export type Adoptable = Pick<ResolvedService, 'adopt' | 'argv' | 'cwd' | 'sockets'>
 
-/** The way of a service's next generation, by its program's file; null: it is left to inherit. */
-export function adoptionWay(service: Adoptable, env: Record<string, string>, adopter: Adopter): Way | null {
-  const { adopt, argv, cwd } = service
-  if (adopt === false || service.sockets.length === 0 || env.DEVSOCK === '0') return null
-  if (adopt === 'kernel' || (adopt === true && bypassesLibc({ argv, cwd, path: env.PATH }))) return 'kernel'
+/**
+ * The way of a service's next generation, by its program's file or because it was `learnt` of that program; null: it
+ * is left to inherit.
+ */
+export function adoptionWay(
+  { adopt, sockets }: Pick<Adoptable, 'adopt' | 'sockets'>,
+  { DEVSOCK }: Record<string, string>,
+  adopter: Adopter,
+  program: Program,
+  learnt = false,
+): Way | null {
+  if (adopt === false || sockets.length === 0 || DEVSOCK === '0') return null
+  if (adopt === 'kernel' || (adopt === true && (learnt || program.nature === 'kernel'))) return 'kernel'
   return adopter.library === null ? null : 'preload'
 }
 

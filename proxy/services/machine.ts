@@ -12,6 +12,7 @@ import {
   type Cause,
   type Effect,
   type Event,
+  type Exit,
   type Failed,
   type Front,
   type Generation,
@@ -122,6 +123,8 @@ class Life {
         return this.notReady(event.number, event.message, event.hint)
       case 'exited':
         return this.exited(event)
+      case 'unbound':
+        return this.startAgain(event.number)
       case 'gone':
         return this.gone(event.number)
       case 'drained':
@@ -364,7 +367,7 @@ class Life {
   }
 
   private exited(event: Extract<Event, { type: 'exited' }>): void {
-    const { number, code, signal, left } = event
+    const { number, code, signal } = event
     const { front } = this.service
     const exit = { code, signal, at: new Date(this.at).toISOString() }
     const leaving = this.service.leaving.find((each) => each.number === number)
@@ -373,6 +376,10 @@ class Life {
       // A leader that ended by itself leaves nobody who would end the rest.
       if (leaving.phase === 'draining') this.phase(number, 'terminating')
       return
+    }
+    if (event.again) {
+      this.service.lastExit = exit
+      return this.startAgain(number)
     }
     const text = exitText(code, signal)
     if (front.kind === 'overlap' && front.next.number === number) {
@@ -393,8 +400,22 @@ class Life {
     const wasReady = front.kind === 'ready'
     this.leave(generation, 'killing', wasReady)
     this.ended(exit, text)
-    const plan = wasReady ? this.afterCrash(text) : this.afterFailedStart(text, code, left)
+    const plan = wasReady ? this.afterCrash(text) : this.afterFailedStart(text, event)
     this.clear(generation.lane, false, plan)
+  }
+
+  /** Once more for the same cause: no failure yet, so nobody is told of one. */
+  private startAgain(number: number): void {
+    const { front } = this.service
+    const overlap = front.kind === 'overlap' ? front : null
+    const generation = overlap?.next ?? (front.kind === 'starting' ? front.generation : null)
+    if (generation?.number !== number) return
+    const message = `generation ${number} did not come by its port: once more, with its bind() answered by the holder`
+    this.effects.push({ do: 'notice', level: 'info', message })
+    this.leave(generation, 'killing', false)
+    const { lane, cause, replaces } = generation
+    if (overlap === null) this.clear(lane, false, { do: 'spawn', cause, replaces })
+    else this.beside(overlap.current, cause)
   }
 
   private gone(number: number): void {
@@ -403,7 +424,16 @@ class Life {
     if (leaving === undefined) {
       if (!this.known(number)) return
       // Its exit was missed (the holder that knew it died with it).
-      this.exited({ type: 'exited', at: this.at, number, code: null, signal: null, left: 0 })
+      this.exited({
+        type: 'exited',
+        at: this.at,
+        number,
+        code: null,
+        signal: null,
+        left: 0,
+        again: false,
+        hint: null,
+      })
       return this.gone(number)
     }
     this.service.leaving = this.service.leaving.filter((each) => each !== leaving)
@@ -537,7 +567,7 @@ class Life {
     return { do: 'spawn', cause: { code: 'retry', detail: '', at: this.at }, replaces: null }
   }
 
-  private afterFailedStart(text: string, code: number | null, left: number): Plan {
+  private afterFailedStart(text: string, { code, left, hint: said }: Exit): Plan {
     const failed = this.failedStart()
     const forked = code === 0 && left > 0
     const what = forked
@@ -546,7 +576,7 @@ class Life {
     const waits = waitsFor(this.service.policy, failed.retryAt === null ? null : failed.retryAt - this.at)
     const hint = forked
       ? 'a server must stay in the foreground: look for an option like --no-daemon; what it left was ended'
-      : exitHint(code)
+      : (said ?? exitHint(code))
     this.service.reason = reason('exited', `${what}; ${waits}`, hint)
     this.effects.push({ do: 'notice', level: 'error', message: this.service.reason.message })
     return { do: 'fail', failed }

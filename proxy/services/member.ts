@@ -10,10 +10,11 @@ import { Logging } from './logging.ts'
 import { parseGenerationId } from './names.ts'
 import { processStartedAt } from './processes.ts'
 import { Runner } from './runner.ts'
-import { startFailure } from './start-failure.ts'
-import type { Service } from './state.ts'
+import { privilegeHint, startFailure } from './start-failure.ts'
+import type { Exit, Service } from './state.ts'
 import { Unit, type UnitHome } from './unit.ts'
 import { serviceStatus } from './view.ts'
+import type { SavedWays } from './ways.ts'
 
 /** What of a service is kept for the next daemon. */
 export interface SavedMember {
@@ -21,6 +22,7 @@ export interface SavedMember {
   ports: [socket: string, port: number][]
   handovers: Unit['handovers']
   wakes?: readonly Wake[]
+  ways: SavedWays
 }
 
 /** A service in its project, with all that is attached to it: its life, its logs, what it watches. */
@@ -35,7 +37,7 @@ export class Member implements Disposable {
 
   constructor(context: Context, home: UnitHome, service: ResolvedService, saved: SavedMember | null) {
     this.#context = context
-    this.unit = new Unit(home, service, saved?.ports, saved?.handovers)
+    this.unit = new Unit(home, service, saved?.ports, saved?.handovers, saved?.ways)
     this.unit.wakes = saved?.wakes ?? []
     this.runner = new Runner(context, this.unit, this.unit.policy(), saved?.state ?? null)
     this.logging = new Logging(context, this.unit)
@@ -43,7 +45,8 @@ export class Member implements Disposable {
 
   get saved(): SavedMember {
     const { unit, runner } = this
-    return { state: runner.state, ports: [...unit.ports], handovers: unit.handovers, wakes: unit.wakes }
+    const { ports, handovers, wakes, ways } = unit
+    return { state: runner.state, ports: [...ports], handovers, wakes, ways: ways.saved }
   }
 
   status(census = new Census(this.#context)): ServiceStatus {
@@ -69,8 +72,7 @@ export class Member implements Disposable {
       const number = parseGenerationId(event.id)?.number
       if (number === undefined) return
       if (event.type === 'gone') this.runner.tell({ type: 'gone', number })
-      else
-        this.runner.tell({ type: 'exited', number, code: event.code, signal: event.signal, left: event.left })
+      else this.#exited(number, event)
     }
   }
 
@@ -84,7 +86,7 @@ export class Member implements Disposable {
     for (const { number, pid, startTime } of here) this.#spawned(number, pid, startTime)
     for (const { number, phase, code, signal, left } of here) {
       if (phase === 'running') continue
-      runner.tell({ type: 'exited', number, code, signal, left })
+      this.#exited(number, { code, signal, left })
       if (phase === 'gone') runner.tell({ type: 'gone', number })
     }
     const known = new Set(here.map(({ number }) => number))
@@ -175,6 +177,15 @@ export class Member implements Disposable {
     this.#context.publish({ type: 'notice', level: 'warn', project, service, message })
   }
 
+  #exited(number: number, { code, signal, left }: Pick<Exit, 'code' | 'signal' | 'left'>): void {
+    const { runner, unit } = this
+    const isStarting = startingNumber(runner.state) === number
+    const again = isStarting && unit.isSecondDue(number, { code, left })
+    const hint =
+      isStarting && unit.ways.of(number) === 'kernel' ? privilegeHint(unit.log(number).end()) : null
+    runner.tell({ type: 'exited', number, code, signal, left, again, hint })
+  }
+
   #spawned(number: number, pid: number, startTime: number): void {
     this.unit.lastConnectionAt = this.#context.now()
     this.runner.tell({ type: 'spawned', number, pid, startedAt: processStartedAt(startTime).earliest })
@@ -185,6 +196,12 @@ export class Member implements Disposable {
 function newestNumber({ front }: Service): number | null {
   if (front.kind === 'overlap') return front.next.number
   return front.kind === 'starting' || front.kind === 'ready' ? front.generation.number : null
+}
+
+/** The generation that is not ready yet. */
+function startingNumber({ front }: Service): number | null {
+  if (front.kind === 'overlap') return front.next.number
+  return front.kind === 'starting' ? front.generation.number : null
 }
 
 /** Generations that the machine believes to live, other than one that it has only asked for. */

@@ -8,6 +8,7 @@ type Said = Pick<HolderError, 'code' | 'syscall' | 'message'>
 export function startFailure({ code, syscall, message }: Said, service: ResolvedService): StartFailure {
   const say = (text: string, hint: string | null): StartFailure => ({ message: text, hint, shortage: false })
   const lack = (text: string, hint: string): StartFailure => ({ message: text, hint, shortage: true })
+  if (syscall === 'seccomp') return { ...seccompFailure(code), shortage: false }
   const program = service.argv[0] ?? ''
   switch (`${syscall} ${code}`) {
     case 'execve ENOENT':
@@ -28,18 +29,6 @@ export function startFailure({ code, syscall, message }: Said, service: Resolved
       )
     case 'chdir EACCES':
       return say(`its folder may not be entered: ${service.cwd}`, 'look at the permissions of the folder')
-    case 'seccomp EBUSY':
-      return say(
-        'the kernel cannot answer its bind(): another supervisor (a sandbox, an outer devsock) does so already',
-        `set adopt: "preload" for ${service.name}, or have it listen on fd 3`,
-      )
-    case 'seccomp EACCES':
-    case 'seccomp EINVAL':
-    case 'seccomp ENOSYS':
-      return say(
-        `the kernel cannot answer its bind() (${syscall}: ${code}): it needs Linux 5.9 with seccomp, and no_new_privs`,
-        `set adopt: "preload" for ${service.name}, or have it listen on fd 3`,
-      )
     case 'chdir ENOTDIR':
       return say(`its \`cwd\` is not a folder: ${service.cwd}`, `correct \`cwd\` of ${service.name}`)
   }
@@ -62,3 +51,26 @@ export function startFailure({ code, syscall, message }: Said, service: Resolved
   }
   return say(`${syscall}: ${code}${message === '' ? '' : `: ${message}`}`, null)
 }
+
+/** Why its bind() cannot be answered by the holder (seccomp_unotify(2)), and what to do. */
+export function seccompFailure(code: string): { message: string; hint: string } {
+  if (code === 'EBUSY')
+    return {
+      message:
+        'the kernel has its system calls answered by another supervisor already (a sandbox, WSL, an outer devsock), and takes no second',
+      hint: 'run devsock outside of it, or have the program listen on fd 3 (LISTEN_FDS)',
+    }
+  return {
+    message: `its bind() cannot be answered by devsock (seccomp: ${code}): that needs Linux 5.9 and no_new_privs`,
+    hint: 'set adopt: "preload" for a program that is not static, or have it listen on fd 3 (LISTEN_FDS)',
+  }
+}
+
+/** What sudo, su and the like say below no_new_privs, each in its own way. */
+const NO_PRIVILEGES = /no new privileges|effective uid is not 0|must be (?:run as root|setuid)|setuid root/i
+
+/** Of what a program said that ended below the kernel's way; null: that was not it. */
+export const privilegeHint = (log: string): string | null =>
+  NO_PRIVILEGES.test(log)
+    ? 'adoption by the kernel sets no_new_privs, so sudo, su and other setuid programs gain nothing: leave them out, or set adopt: false and have it listen on fd 3 (LISTEN_FDS)'
+    : null

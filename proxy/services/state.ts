@@ -135,12 +135,26 @@ export type Event = { at: number } & (
   | ({ type: 'spawn-failed'; number: number } & StartFailure)
   | { type: 'ready'; number: number; queued: number }
   | { type: 'not-ready'; number: number; message: string; hint: string | null }
-  | { type: 'exited'; number: number; code: number | null; signal: string | null; left: number }
+  | ({ type: 'exited'; number: number } & Exit)
+  | { type: 'unbound'; number: number } // the same of one that goes on without its port
   | { type: 'gone'; number: number }
   | { type: 'drained'; number: number; cut: number }
   | { type: 'grace-over'; number: number }
   | { type: 'retry-due' }
 )
+
+/** How a generation's leader ended. */
+export interface Exit {
+  /** One of both is null; both are where the status is not known. */
+  code: number | null
+  signal: string | null
+  /** Processes that go on. */
+  left: number
+  /** It bound nothing, and another way to its port is still to be tried. */
+  again: boolean
+  /** What its words say about the cause. */
+  hint: string | null
+}
 
 /** Why a generation could not be started. */
 export interface StartFailure {

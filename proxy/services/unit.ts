@@ -5,12 +5,13 @@ import type { ResolvedProject, ResolvedService, ResolvedSocket } from '../config
 import type { GenerationSpec } from '../holder/spec.ts'
 import { LogFile } from '../logs/log-file.ts'
 import { type Handover, ok, type Result, type UpRequest, type Wake } from '../protocol.ts'
-import { type Adopter, adoptionWay, boundPort, withAdoption } from './adoption.ts'
+import { type Adopter, boundPort, withAdoption } from './adoption.ts'
 import { Adoption } from './adoption-report.ts'
 import type { Barrier } from './barrier.ts'
 import { CpuMeter } from './cpu-meter.ts'
 import { generationId, serviceId, socketName } from './names.ts'
 import type { Policy } from './state.ts'
+import { type Ended, type SavedWays, Ways } from './ways.ts'
 
 /** What a unit has from its project. */
 export interface UnitHome {
@@ -45,6 +46,7 @@ export class Unit {
   /** Process group of each generation that lives. */
   readonly leaders = new Map<number, number>()
   readonly cpu = new CpuMeter()
+  readonly ways: Ways
   lastConnectionAt: number | null = null
   /** Generations that a connection started, the newest last. */
   wakes: readonly Wake[] = []
@@ -57,11 +59,13 @@ export class Unit {
     service: ResolvedService,
     ports: Iterable<readonly [string, number]> = [],
     handovers: Iterable<readonly [number, Handover]> = [],
+    ways?: SavedWays,
   ) {
     this.home = home
     this.name = service.name
     this.id = serviceId(home.id, service.name)
     this.ports = new Map(ports)
+    this.ways = new Ways(ways)
     this.#service = service
     for (const [number, handover] of handovers) this.#adoptions.set(number, new Adoption(handover))
   }
@@ -117,6 +121,7 @@ export class Unit {
   /** Nothing is left of that generation. */
   forget(number: number): void {
     this.leaders.delete(number)
+    this.ways.forget(number, this.adoption(number).handover !== null)
     this.#adoptions.delete(number)
   }
 
@@ -127,6 +132,12 @@ export class Unit {
 
   log(generation: number): LogFile {
     return new LogFile(this.home.logs, this.project, this.name, generation)
+  }
+
+  /** Whether a generation that has not got its port is to be started once more, by the kernel's way. */
+  isSecondDue(number: number, ended: Ended): boolean {
+    if (this.ports.size === 0 || this.adoption(number).handover !== null) return false
+    return this.ways.isSecondDue(number, this.#service.adopt, ended, () => this.log(number).end())
   }
 
   /** Its environment, but for what the holder adds. */
@@ -153,7 +164,7 @@ export class Unit {
     log.prepare()
     const invocation = randomBytes(16).toString('hex')
     const { adopter } = this.home
-    const way = adoptionWay(this.#service, environment.value, adopter)
+    const way = this.ways.choose(number, this.#service, environment.value, adopter)
     return ok({
       id: generationId(this.id, number),
       invocation,

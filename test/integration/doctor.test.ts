@@ -44,6 +44,7 @@ test('of a machine that can do it all, every line is fine', async () => {
     'watches',
     'files',
     'adoption',
+    'kernel adoption',
   ])
 })
 
@@ -91,4 +92,19 @@ test('a folder that others can reach into is a finding, not the end of the exami
   expect(found.code).toBe(1)
   expect(byName(found, 'folders')).toMatchObject({ ok: false, hint: expect.stringContaining('chmod 700') })
   expect(byName(found, 'node')?.ok).toBe(true)
+})
+
+test.each([
+  { service: { adopt: false }, why: 'adopt is false', hint: 'remove adopt: false' },
+  { service: { env: { DEVSOCK: '0' } }, why: 'DEVSOCK=0 in its environment', hint: 'unset it' },
+])('a service that was not adopted is told why: $why', async ({ service, why, hint }) => {
+  await using rig = await Rig.create()
+  const port = await rig.port()
+  await rig.write({ 'server.mjs': BINDS(port) })
+  await rig.configure({ web: { command: 'node server.mjs', listen: port, watch: ['*.mjs'], ...service } })
+  await rig.up()
+  await rig.request(port)
+  const found = byName(await report(rig), 'web')
+  expect(found).toMatchObject({ ok: false, message: expect.stringContaining(why) })
+  expect(found?.hint).toContain(hint)
 })

@@ -6,9 +6,12 @@ import { expect, test } from 'vitest'
 import type { ResolvedSocket } from '../../proxy/config/types.ts'
 import { adoptionWay, preloadable, withAdoption } from '../../proxy/services/adoption.ts'
 import { parseReport } from '../../proxy/services/adoption-report.ts'
+import { type Program, programOf } from '../../proxy/services/executable.ts'
+import { type Ended, Ways } from '../../proxy/services/ways.ts'
 
 const LIBRARY = '/state/versions/1/devsock-adopt.so'
 const ADOPTER = { library: LIBRARY, holderSocket: '/run with space/holder.sock' }
+const NODE: Program = { file: process.execPath, nature: 'libc' }
 
 const socket = (name: string, binds: number | null = null): ResolvedSocket => ({
   name,
@@ -21,7 +24,7 @@ const socket = (name: string, binds: number | null = null): ResolvedSocket => ({
 function adopted(env: Record<string, string>, options: { sockets?: ResolvedSocket[]; adopt?: boolean } = {}) {
   const { sockets = [socket('http')], adopt = true } = options
   const ports: Record<string, number> = { http: 3000, admin: 3001 }
-  const way = adoptionWay({ sockets, adopt, argv: [process.execPath], cwd: '/' }, env, ADOPTER)
+  const way = adoptionWay({ sockets, adopt }, env, ADOPTER, NODE)
   return withAdoption(env, { sockets }, way, ADOPTER, ({ name }) => ports[name] ?? null)
 }
 
@@ -73,7 +76,7 @@ test.each([
   'X_DEVSOCK=bound 0 1 2 preload\nREADY=1',
 ])('%j is no report', (payload) => expect(parseReport(payload)).toBeNull())
 
-test('a program without ld.so, and one of Go, gets its slot from the kernel; what cannot be read does not', () => {
+test('a program without ld.so, and one of Go, binds past libc; of what cannot be read nothing is known', () => {
   const dir = mkdtempSync(join(tmpdir(), 'devsock-executable-'))
   try {
     writeFileSync(join(dir, 'a.c'), 'int main(void) { return 0; }')
@@ -89,21 +92,23 @@ test('a program without ld.so, and one of Go, gets its slot from the kernel; wha
     make('go', 'build', '-o', 'go', 'a.go')
     copyFileSync(join(dir, 'static'), join(dir, 'cut'))
     writeFileSync(join(dir, 'cut'), Buffer.from('\x7fELF\x02\x01', 'latin1'), { mode: 0o755 })
-    const way = (...argv: string[]) =>
-      adoptionWay(
-        { sockets: [socket('http')], adopt: true, argv, cwd: dir },
-        { PATH: `/nowhere:${dir}` },
-        ADOPTER,
-      )
-    expect([way('./dynamic'), way('./static'), way('static-pie'), way('go')]).toEqual([
-      'preload',
+    const script = (name: string, content: string) => writeFileSync(join(dir, name), content, { mode: 0o755 })
+    script('of-static', `#!${dir}/static -x\n`)
+    script('of-dynamic', '#!/usr/bin/env -S dynamic -x\n')
+    script('of-shell', '#! /bin/sh\n')
+    script('of-itself', `#!${dir}/of-itself\n`)
+    const nature = (...argv: string[]) => programOf({ argv, cwd: dir, path: `/nowhere:${dir}` }).nature
+    expect([nature('./dynamic'), nature('./static'), nature('static-pie'), nature('go')]).toEqual([
+      'libc',
       'kernel',
       'kernel',
       'kernel',
     ])
-    expect(way('/bin/sh', '-c', 'exec ./static --port 1')).toBe('kernel')
-    expect(way('/bin/sh', '-c', './static | cat')).toBe('preload')
-    expect([way('cut'), way('a.c'), way('.'), way('absent')]).toEqual(Array(4).fill('preload'))
+    expect(nature('/bin/sh', '-c', 'exec ./static --port 1')).toBe('kernel')
+    expect(nature('/bin/sh', '-c', './static | cat')).toBe('starter')
+    const scripts = ['of-static', 'of-dynamic', 'of-shell', 'of-itself'].map((name) => nature(name))
+    expect(scripts).toEqual(['kernel', 'libc', 'starter', null])
+    expect([nature('cut'), nature('a.c'), nature('.'), nature('absent')]).toEqual(Array(4).fill(null))
   } finally {
     rmSync(dir, { recursive: true, force: true })
   }
@@ -111,11 +116,71 @@ test('a program without ld.so, and one of Go, gets its slot from the kernel; wha
 
 test('adopt names the way, whatever the program is', () => {
   const way = (adopt: boolean | 'preload' | 'kernel') =>
-    adoptionWay({ sockets: [socket('http')], adopt, argv: [process.execPath], cwd: '/' }, {}, ADOPTER)
+    adoptionWay({ sockets: [socket('http')], adopt }, {}, ADOPTER, NODE)
   expect([way('kernel'), way('preload'), way(true), way(false)]).toEqual([
     'kernel',
     'preload',
     'preload',
     null,
   ])
+})
+
+const SHELL = { sockets: [socket('http')], adopt: true, argv: ['/bin/sh', '-c', 'true; ./server'], cwd: '/' }
+const DIRECT = { ...SHELL, argv: [process.execPath, 'server.js'] }
+const FAILED: Ended = { code: 1, left: 0 }
+
+test.each([
+  { what: 'a shell whose program ended', service: SHELL, ended: FAILED, log: '', due: true },
+  {
+    what: 'a shell that did not find it',
+    service: SHELL,
+    ended: { code: 127, left: 0 },
+    log: '',
+    due: false,
+  },
+  { what: 'a shell that was killed', service: SHELL, ended: { code: null, left: 0 }, log: '', due: false },
+  { what: 'a program that forked away', service: SHELL, ended: { code: 0, left: 1 }, log: '', due: false },
+  { what: 'a shell that goes on', service: SHELL, ended: null, log: 'compiling', due: false },
+  {
+    what: 'one whose child has no port',
+    service: SHELL,
+    ended: null,
+    log: 'bind: address already in use',
+    due: true,
+  },
+  { what: 'a program of libc', service: DIRECT, ended: FAILED, log: 'SyntaxError', due: false },
+  {
+    what: 'one whose child has no port',
+    service: DIRECT,
+    ended: FAILED,
+    log: 'Error: listen EADDRINUSE',
+    due: true,
+  },
+  {
+    what: 'one that is to be preloaded',
+    service: { ...SHELL, adopt: 'preload' as const },
+    ended: FAILED,
+    log: '',
+    due: false,
+  },
+])('of $what a second try is due: $due', ({ service, ended, log, due }) => {
+  const ways = new Ways()
+  expect(ways.choose(1, service, {}, ADOPTER)).toBe('preload')
+  expect(ways.isSecondDue(1, service.adopt, ended, () => log)).toBe(due)
+  ways.forget(1, false)
+  expect(ways.choose(2, service, {}, ADOPTER)).toBe(due ? 'kernel' : 'preload')
+})
+
+test('what a second try has shown is known to the next daemon, of that program alone, and for as long as it is true', () => {
+  const first = new Ways()
+  first.choose(1, SHELL, {}, ADOPTER)
+  first.isSecondDue(1, true, FAILED, () => '')
+  const ways = new Ways(JSON.parse(JSON.stringify(first.saved)))
+  expect(ways.choose(2, SHELL, {}, ADOPTER)).toBe('kernel')
+  expect(ways.isSecondDue(2, true, FAILED, () => '')).toBe(false)
+  ways.forget(2, true)
+  expect(ways.choose(3, DIRECT, {}, ADOPTER)).toBe('preload')
+  expect(ways.choose(4, SHELL, {}, ADOPTER)).toBe('kernel')
+  ways.forget(4, false)
+  expect(ways.choose(5, SHELL, {}, ADOPTER)).toBe('preload')
 })

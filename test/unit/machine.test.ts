@@ -143,7 +143,7 @@ class World {
       this.tell({ type: 'spawned', number, pid: 1000 + number, startedAt: this.spawnedAt.get(number) ?? 0 })
     }
     for (const number of [...this.ended]) {
-      this.tell({ type: 'exited', number, code: 1, signal: null, left: 0 })
+      this.tell({ type: 'exited', number, code: 1, signal: null, left: 0, again: false, hint: null })
       this.tell({ type: 'gone', number })
     }
     this.telling = false
@@ -159,11 +159,11 @@ class World {
   }
 
   /** The generation's leader ends, and with it, a moment later, its group. */
-  exit(number: number, code: number): void {
+  exit(number: number, code: number, again = false): void {
     const generation = this.alive.get(number)
     if (generation === undefined || !generation.leader) return
     generation.leader = false
-    this.onTheWay.push({ type: 'exited', number, code, signal: null, left: 0 })
+    this.onTheWay.push({ type: 'exited', number, code, signal: null, left: 0, again, hint: null })
     this.onTheWay.push({ type: 'gone', number })
     this.alive.delete(number)
     this.ended.add(number)
@@ -212,7 +212,8 @@ class World {
         if (well && this.alive.has(activity.number)) {
           this.queues[activity.lane] = 0
           this.tell({ type: 'ready', number: activity.number, queued: 0 })
-        } else this.tell({ type: 'not-ready', number: activity.number, message: 'too late', hint: null })
+        } else if (pick % 2 === 0) this.tell({ type: 'unbound', number: activity.number })
+        else this.tell({ type: 'not-ready', number: activity.number, message: 'too late', hint: null })
         return true
       case 'drain':
         if (activity.served) this.queues[activity.lane] = 0
@@ -258,7 +259,7 @@ type Step =
   | { kind: 'connect' }
   | { kind: 'restart' }
   | { kind: 'deliver' }
-  | { kind: 'exit'; nth: number; code: number }
+  | { kind: 'exit'; nth: number; code: number; again: boolean }
   | { kind: 'progress'; pick: number; well: boolean }
 
 const ask = (event: Said): Step => ({ kind: 'ask', event })
@@ -282,7 +283,12 @@ const steps = fc.array(
     { weight: 1, arbitrary: fc.constant<Step>({ kind: 'restart' }) },
     {
       weight: 1,
-      arbitrary: fc.record({ kind: fc.constant('exit' as const), nth: fc.nat(4), code: fc.nat(1) }),
+      arbitrary: fc.record({
+        kind: fc.constant('exit' as const),
+        nth: fc.nat(4),
+        code: fc.nat(1),
+        again: fc.boolean(),
+      }),
     },
     {
       weight: 5,
@@ -309,7 +315,7 @@ function run(world: World, sequence: Step[]): void {
     else if (step.kind === 'progress') world.progress(step.pick, step.well)
     else {
       const number = [...world.alive.keys()][step.nth]
-      if (number !== undefined) world.exit(number, step.code)
+      if (number !== undefined) world.exit(number, step.code, step.again)
     }
   }
 }
@@ -495,12 +501,30 @@ describe('a server that ends', () => {
     expect(world.state.front.kind).toBe('ready')
   })
 
+  test('without its port is started once more, for the same cause, and no failure is told', () => {
+    for (const swap of ['hold', 'overlap'] as const) {
+      const world = new World(policy({ start: 'eager', swap }))
+      world.tell({ type: 'up' })
+      world.settle()
+      world.tell({ type: 'change', detail: 'src/a.ts' })
+      world.deliver()
+      world.exit(2, 1, true)
+      world.settle()
+      expect(world.state).toMatchObject({
+        front: { kind: 'ready', generation: { number: 3 } },
+        lastSwap: { from: 1, to: 3, cause: 'src/a.ts', policy: swap },
+        counters: { crashes: 0 },
+        ends: [],
+      })
+    }
+  })
+
   test('in the background is told to stay in the foreground', () => {
     const world = new World(policy({ start: 'eager' }))
     world.tell({ type: 'up' })
     world.progress(0, true)
     world.deliver()
-    world.tell({ type: 'exited', number: 1, code: 0, signal: null, left: 2 })
+    world.tell({ type: 'exited', number: 1, code: 0, signal: null, left: 2, again: false, hint: null })
     expect(world.state.reason.hint).toContain('foreground')
   })
 })

@@ -2,10 +2,10 @@ import { request } from 'node:http'
 import { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Descriptor } from '../../../native/index.ts'
-import { listListeners } from '../../ports/listeners.ts'
+import { portElsewhere } from '../elsewhere.ts'
 import { waiting } from '../kernel.ts'
 import { generationId } from '../names.ts'
-import { allProcesses } from '../processes.ts'
+import { astray } from './astray.ts'
 import { type Awaited, connectTo, taken } from './taken.ts'
 import type { Task } from './task.ts'
 
@@ -14,8 +14,8 @@ const HTTP_TIMEOUT_MS = 2_000
 
 /**
  * Tells `ready` by the first sign of it: READY=1, and what the configuration names (a log line, an HTTP answer),
- * else that the program takes connections from its slot, or is seen to wait for them. After the time-out:
- * `not-ready`, with what the program listens on instead.
+ * else that the program takes connections from its slot, or is seen to wait for them. `not-ready` after the time-out,
+ * or as soon as it is certain, with what the program listens on instead.
  */
 export async function awaitReady(task: Task, awaited: Awaited): Promise<void> {
   const { ready } = task.unit.service
@@ -26,17 +26,26 @@ export async function awaitReady(task: Task, awaited: Awaited): Promise<void> {
   if (ready.kind === 'accept') signs.push(taken(within, awaited))
   if (ready.kind === 'log') signs.push(logged(within, number, new RegExp(ready.pattern)))
   if (ready.kind === 'http') signs.push(answers(within, lane, ready.path))
-  let queued = 0
+  const never = task.unit.ports.size === 0 ? [] : [stray(within, awaited)]
   try {
-    queued = await Promise.race(signs)
+    const sign = await Promise.race([...signs, ...never])
+    if (typeof sign === 'number') task.tell({ type: 'ready', number, queued: sign })
+    else task.tell({ type: 'not-ready', number, ...sign })
   } catch (error) {
     if (task.signal.aborted) return
     if (!over.aborted) throw error
-    const { message, hint } = await explain(task, awaited)
-    return task.tell({ type: 'not-ready', number, message, hint })
+    task.tell({ type: 'not-ready', number, ...(await explain(task, awaited)) })
   }
-  task.tell({ type: 'ready', number, queued })
 }
+
+interface NotReady {
+  message: string
+  hint: string | null
+}
+
+/** What is certain before the time-out. */
+const stray = async (task: Task, awaited: Awaited): Promise<NotReady> =>
+  listensElsewhere(task, await astray(task, awaited))
 
 /** READY=1 (sd_notify(3)). */
 async function notified(task: Task, number: number): Promise<number> {
@@ -92,8 +101,8 @@ function head(connection: Descriptor, path: string, signal: AbortSignal): Promis
   })
 }
 
-/** Where the program listens instead, if it does. */
-async function explain(task: Task, { number }: Awaited): Promise<{ message: string; hint: string | null }> {
+/** Why it was not ready in time: where the program listens instead, if it does. */
+async function explain(task: Task, { number }: Awaited): Promise<NotReady> {
   const { ready, sockets, name } = task.unit.service
   const seconds = `${ready.timeoutMs / 1000} s`
   if (ready.kind === 'notify')
@@ -108,21 +117,20 @@ async function explain(task: Task, { number }: Awaited): Promise<{ message: stri
       message: `no answer below 500 from ${ready.path} within ${seconds}`,
       hint: `see: devsock logs ${name}`,
     }
-  const group = task.unit.leaders.get(number)
-  const pids = new Set(allProcesses().flatMap((each) => (each.group === group ? [each.pid] : [])))
-  const held = new Set(task.unit.ports.values())
-  const elsewhere = (await listListeners()).find(
-    ({ port, owners }) => !held.has(port) && owners.some(({ pid }) => pids.has(pid)),
-  )
+  const elsewhere = await portElsewhere(task.unit, [task.unit.leaders.get(number)])
+  if (elsewhere !== null) return listensElsewhere(task, elsewhere)
   const port = sockets[0] ? task.unit.port(sockets[0]) : null
-  if (elsewhere) {
-    return {
-      message: `it listens on port ${elsewhere.port}, not on its socket (port ${port})`,
-      hint: `set listen to ${elsewhere.port}, or { address: ${port}, binds: ${elsewhere.port} } to keep port ${port}`,
-    }
-  }
   return {
     message: `it accepted no connection on its socket (port ${port}) within ${seconds}`,
     hint: 'make it listen there, or on fd 3 (LISTEN_FDS), or raise ready.timeout',
+  }
+}
+
+function listensElsewhere({ unit }: Task, elsewhere: number): NotReady {
+  const [first] = unit.service.sockets
+  const port = first ? unit.port(first) : null
+  return {
+    message: `it listens on port ${elsewhere}, not on its socket (port ${port})`,
+    hint: `set listen to ${elsewhere}, or { address: ${port}, binds: ${elsewhere} } to keep port ${port}`,
   }
 }

@@ -1,0 +1,16 @@
+/** One line of `devsock doctor`. */
+export interface Check {
+  name: string
+  ok: boolean
+  message: string
+  hint: string | null
+}
+
+export const fine = (name: string, message: string): Check => ({ name, ok: true, message, hint: null })
+
+export const wrong = (name: string, message: string, hint: string): Check => ({
+  name,
+  ok: false,
+  message,
+  hint,
+})
