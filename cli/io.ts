@@ -28,7 +28,7 @@ export interface Io {
   /** Whether stdout gets colours; `paint` knows. */
   colours: boolean
   paint: Paint
-  /** A person sits there who can be asked: both ends are terminals, no CI, no --no-input, no --json. */
+  /** A person sits there who can be asked: both ends are terminals that can, no CI, no --no-input, no --json. */
   interactive: boolean
 }
 
@@ -44,7 +44,12 @@ export function createIo(streams: Streams, options: GlobalOptions, cwd: string):
     colours,
     paint: createPaint(colours),
     interactive:
-      stdin.isTTY === true && stdout.isTTY === true && !options.noInput && !options.json && !isSet(env.CI),
+      stdin.isTTY === true &&
+      stdout.isTTY === true &&
+      env.TERM !== 'dumb' &&
+      !options.noInput &&
+      !options.json &&
+      !isSet(env.CI),
   }
 }
 

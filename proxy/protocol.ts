@@ -210,6 +210,8 @@ export interface LogLine {
   project: string
   service: string
   generation: number
+  /** Where it begins in its generation's log, in bytes. */
+  offset: number
   text: string
 }
 
@@ -247,6 +249,19 @@ interface EventBase {
   at: string
 }
 
+/** Lines that came together, for a screen. */
+export interface LogBatch {
+  project: string
+  service: string
+  generation: number
+  /** Where the first and the last of them begin in the log, in bytes. */
+  first: number
+  last: number
+  lines: string[]
+  /** Bytes before them that are not told, because nobody could have read them; the file has them. */
+  passed: number
+}
+
 /** What GET /v1/events sends after its snapshot. */
 export type DevsockEvent = EventBase &
   (
@@ -259,6 +274,7 @@ export type DevsockEvent = EventBase &
     | { type: 'edge'; project: string; edge: Edge }
     | { type: 'wake'; project: string; service: string; generation: number; wake: Wake }
     | { type: 'log'; project: string; service: string; generation: number; text: string }
+    | ({ type: 'logs' } & LogBatch)
     | {
         type: 'notice'
         level: 'info' | 'warn' | 'error'
@@ -272,8 +288,8 @@ export type DevsockEvent = EventBase &
 export interface Subscription {
   /** Project ids; empty: all. */
   projects: string[]
-  /** Log lines too. */
-  logs: boolean
+  /** Log lines too: each as an event, or for a `screen`, in batches, of a flood only the end. */
+  logs: boolean | 'screen'
   /** This stream keeps that project up: it is brought down when the stream closes. */
   lease: string | null
 }

@@ -6,8 +6,8 @@ const NARROWEST = /^[\p{Mn}\p{Me}\p{Cf}]$/u
 // biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence starts with one
 const SGR = /\u001b\[[0-9;:]*m/g
 
-const widthOfCharacter = (character: string): number =>
-  NARROWEST.test(character) ? 0 : WIDE.test(character) ? 2 : 1
+export const widthOfCharacter = (character: string): number =>
+  character < '\u0300' ? 1 : NARROWEST.test(character) ? 0 : WIDE.test(character) ? 2 : 1
 
 /** Columns that text takes on a terminal; colours take none. */
 export function displayWidth(text: string): number {

@@ -1,37 +1,107 @@
+import { sanitizeLine } from '../print/sanitize.ts'
+
 /** A line of the merged log; `label` is a service, or `devsock` for what devsock itself has to say. */
 export interface LogEntry {
-  /** Rises by one a line: the key of its row. */
+  /** Rises by one a line, without a gap. */
   id: number
   label: string
+  /** 0: devsock's own. */
+  generation: number
   text: string
 }
 
-const MOST_LINES = 2_000
+export const OWN_LABEL = 'devsock'
+
+const MOST_LINES = 20_000
+/** In all; lines of a terminal's width are far below that. */
+const MOST_CHARACTERS = 16_000_000
 /** Of a line; a terminal shows less, and a service may print a megabyte without a line end. */
-const MOST_CHARACTERS = 4_000
+const LONGEST_LINE = 4_000
 
 /** The newest lines of a log that has no end. */
 export class LogWindow {
   #entries: LogEntry[] = []
   #next = 0
+  #characters = 0
+  #isHeld = false
+  #passed = 0
+  readonly #listeners = new Set<() => void>()
 
-  push(label: string, text: string): void {
-    this.#entries.push({ id: this.#next++, label, text: text.slice(0, MOST_CHARACTERS) })
-    // Cutting a line each time would move all others each time.
-    if (this.#entries.length > 2 * MOST_LINES) this.#entries = this.#entries.slice(-MOST_LINES)
+  /** Of the oldest line that is kept; `end` where there is none. */
+  get first(): number {
+    return this.#next - this.#entries.length
   }
 
-  /** The last `count` lines whose label or text has `filter` in it, in any case. */
-  last(count: number, filter: string): LogEntry[] {
-    const wanted = filter.toLowerCase()
+  /** Of the line that comes next. */
+  get end(): number {
+    return this.#next
+  }
+
+  /** Lines that came while the window was held and full. */
+  get passed(): number {
+    return this.#passed
+  }
+
+  get(id: number): LogEntry | undefined {
+    return this.#entries[id - this.first]
+  }
+
+  push(label: string, text: string, generation = 0): void {
+    if (this.#isHeld && this.#isFull()) this.#passed++
+    else this.#add(label, text, generation)
+    for (const listener of this.#listeners) listener()
+  }
+
+  /** While somebody reads further up, no line is dropped from under them. */
+  hold(isHeld: boolean): void {
+    if (isHeld === this.#isHeld) return
+    this.#isHeld = isHeld
+    if (this.#passed > 0) this.#add(OWN_LABEL, `⋯ ${this.#passed} lines passed meanwhile`, 0)
+    this.#passed = 0
+  }
+
+  subscribe(listener: () => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
+  }
+
+  /** The last `count` lines of one generation of a service: its last words, if they are still here. */
+  lastOf(label: string, generation: number, count: number): LogEntry[] {
     const found: LogEntry[] = []
     for (let index = this.#entries.length - 1; index >= 0 && found.length < count; index--) {
       const entry = this.#entries[index]
-      if (entry && matches(entry, wanted)) found.push(entry)
+      if (entry?.label === label && entry.generation === generation) found.unshift(entry)
     }
-    return found.reverse()
+    return found
+  }
+
+  #add(label: string, text: string, generation: number): void {
+    const kept = text.slice(0, LONGEST_LINE)
+    this.#entries.push({ id: this.#next++, label, generation, text: kept })
+    this.#characters += kept.length
+    // Cutting a line each time would move all others each time.
+    if (!this.#isHeld && this.#isFull()) this.#drop()
+  }
+
+  #isFull(): boolean {
+    return this.#entries.length >= 1.25 * MOST_LINES || this.#characters >= 1.25 * MOST_CHARACTERS
+  }
+
+  #drop(): void {
+    let from = this.#entries.length
+    let characters = 0
+    while (from > 0 && this.#entries.length - from < MOST_LINES && characters < MOST_CHARACTERS) {
+      from--
+      characters += this.#entries[from]?.text.length ?? 0
+    }
+    this.#entries = this.#entries.slice(from)
+    this.#characters = characters
   }
 }
 
-const matches = ({ label, text }: LogEntry, wanted: string): boolean =>
-  wanted === '' || label.toLowerCase().includes(wanted) || text.toLowerCase().includes(wanted)
+// biome-ignore lint/suspicious/noControlCharactersInRegex: without one, a line is plain as it is
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/
+
+/** What can be read of a line: for searching, where colours are in the way. */
+export const plainText = ({ text }: LogEntry): string =>
+  CONTROL.test(text) ? sanitizeLine(text, { colours: false }) : text

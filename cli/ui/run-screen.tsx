@@ -1,57 +1,34 @@
-import { render } from 'ink'
-import { EXIT, type Result, type UpReply } from '../../proxy/protocol.ts'
-import { openInBrowser } from '../browser.ts'
+import type { UpReply } from '../../proxy/protocol.ts'
 import type { Client } from '../client.ts'
 import type { Io } from '../io.ts'
+import { formatHeld } from '../print/service.ts'
 import type { Session } from '../up/session.ts'
+import { Actions } from './actions.ts'
+import type { ReadLog } from './log-feed.ts'
+import type { Terminal } from './painter.ts'
 import { ProjectStore } from './project-store.ts'
-import { UpScreen } from './up-screen.tsx'
-import type { ScreenActions } from './use-keys.ts'
+import { Stage } from './stage.tsx'
 
-/** Shows the screen until the session is over; the last frame stays above the prompt. */
+/** Of each service, lines that were there before the screen. */
+const PAST_LINES = 500
+
+/** Shows the screen until the session is over. */
 export async function runScreen(session: Session, client: Client, reply: UpReply, io: Io): Promise<void> {
-  using store = new ProjectStore(reply.project)
-  const actions = createActions(session, client, store, io)
-  const dashboard = await client.dashboard()
-  if (dashboard.ok && dashboard.value.link) store.note(`dashboard  ${dashboard.value.link}`)
-  const screen = render(
-    <UpScreen
-      store={store}
-      actions={actions}
-      isLeased={session.isLeased}
-      paint={io.paint}
-      colours={io.colours}
-    />,
-    { stdin: io.stdin, exitOnCtrlC: false, patchConsole: false },
-  )
-  try {
-    for await (const item of session.items(true)) store.push(item)
-    await session.ended
-  } finally {
-    screen.unmount()
-    await screen.waitUntilExit()
-  }
+  const read: ReadLog = (service) => client.logs(`${session.project}/${service}`, { last: PAST_LINES })
+  using store = new ProjectStore(reply.project, read)
+  await greet(store, reply, client)
+  const { act } = new Actions({ session, client, store, io, repaint: () => stage.repaint() })
+  // Only terminals get here.
+  const terminal = io.stdout as Terminal
+  await using stage = new Stage(terminal, io, { store, act, isLeased: session.isLeased })
+  for await (const item of session.items('screen')) store.push(item)
+  await session.ended
 }
 
-/** Keys do not wait for their effect; what fails becomes a line of the log. */
-function createActions(session: Session, client: Client, store: ProjectStore, io: Io): ScreenActions {
-  const report = async (doing: Promise<Result<unknown>>): Promise<void> => {
-    const result = await doing
-    if (!result.ok) store.note([result.failure.message, result.failure.hint].filter(Boolean).join(' '))
-  }
-  const leave = (exit: number): void => {
-    store.onLeaving()
-    void session.leave(exit)
-  }
-  return {
-    verb: (service, verb) => void report(client.verb(service.id, verb)),
-    open: ({ sockets, name }) => {
-      const url = sockets.find((socket) => socket.url !== null)?.url
-      if (url) void report(openInBrowser(url, io.env))
-      else store.note(`${name} has no URL`)
-    },
-    detach: () => void report(session.detach()),
-    quit: () => leave(EXIT.ok),
-    interrupt: () => leave(EXIT.interrupted),
-  }
+/** What a plain `up` prints first, as the first lines of the log. */
+async function greet(store: ProjectStore, reply: UpReply, client: Client): Promise<void> {
+  const [head = ''] = formatHeld(reply.project, reply.ms, (_, text) => text)
+  store.note(reply.started ? head : `✓ ${reply.project.id} is up already`)
+  const dashboard = await client.dashboard()
+  if (dashboard.ok && dashboard.value.link) store.note(`dashboard  ${dashboard.value.link}`)
 }

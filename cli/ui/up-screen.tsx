@@ -1,101 +1,143 @@
 import { Box, Text } from 'ink'
+import { useLayoutEffect } from 'react'
 import type { Paint } from '../print/paint.ts'
-import { pad } from '../print/width.ts'
-import type { KeyState } from './keys.ts'
-import { LogPane } from './log-pane.tsx'
+import { STATE_LOOKS } from '../print/service.ts'
+import { cutStyled } from '../print/styled.ts'
+import { drawDetail } from './detail.ts'
+import { drawHelp } from './help.ts'
+import type { Action, ScreenState, Surroundings } from './keys.ts'
+import { clampSelected } from './keys.ts'
+import { drawLastLine } from './last-line.ts'
+import { areaOf, drawLog, drawRule, type LogLook } from './log-rows.ts'
+import { drawOffers } from './offers.ts'
+import type { Pane } from './painter.ts'
 import type { ProjectStore, ProjectView } from './project-store.ts'
-import { ServicesTable } from './services-table.tsx'
-import { formatKeyLine, KEYS } from './theme.ts'
-import { type ScreenActions, useKeys } from './use-keys.ts'
+import { drawTable } from './services-table.ts'
+import { useKeys } from './use-keys.ts'
 import { useProject } from './use-project.ts'
-import { useTerminalSize } from './use-terminal-size.ts'
+import { type TerminalSize, useTerminalSize } from './use-terminal-size.ts'
 
 interface Props {
   store: ProjectStore
-  actions: ScreenActions
+  act(action: Action): void
   isLeased: boolean
   paint: Paint
   colours: boolean
+  /** The log is drawn by whoever is told where. */
+  onPane(pane: Pane | null): void
 }
 
-/** Header, why of the selected service, and the last line. */
-const FIXED_ROWS = 3
+/** Header and last line. */
+const FIXED_ROWS = 2
+/** What the table leaves to the log, its rule included. */
+const LEAST_LOG = 4
 
 /** The screen of `devsock up`: services above, their merged log below. */
-export function UpScreen({ store, actions, isLeased, paint, colours }: Props) {
+export function UpScreen({ store, act, isLeased, paint, colours, onPane }: Props) {
   const view = useProject(store)
-  const { columns, rows } = useTerminalSize()
+  const size = useTerminalSize()
   const { services } = view.project
-  const keys = useKeys(services, actions)
-  // Ink redraws the whole screen, and flickers, once the output is as high as the terminal.
-  const height = Math.max(FIXED_ROWS + 3, rows - 1)
-  const tableRows = Math.min(services.length + 1, Math.max(2, Math.floor((height - FIXED_ROWS) / 2)))
-  const logRows = height - FIXED_ROWS - tableRows
+  const { logs } = store
+  const look = { columns: size.columns, paint, colours }
+  const layOut = (state: ScreenState) => {
+    const room = Math.max(0, size.rows - FIXED_ROWS)
+    const selected = clampSelected(state.selected, services.length)
+    const most = Math.max(2, Math.min(room - LEAST_LOG, Math.floor(room * 0.6)))
+    const table = hasTable(state) ? drawTable(services, selected, most, logs, look) : []
+    const offers = drawOffers(state.typing, services, room - table.length - LEAST_LOG, size.columns, paint)
+    const rows = Math.max(0, room - table.length - offers.length)
+    const labels = services.map(({ name }) => name)
+    const log: LogLook = { ...look, rows: Math.max(0, rows - 1), labels }
+    return { table, offers, rows, log, selected }
+  }
+  const surroundings = (state: ScreenState): Surroundings => {
+    const { log } = layOut(state)
+    return { services, logs, area: (of) => areaOf(of, log), prompt: store.view().prompt }
+  }
+  const state = useKeys(surroundings, act)
+  const { table, offers, rows, log, selected } = layOut(state)
+  const hasLog = state.mode === 'main' || state.mode === 'pager'
+  useLayoutEffect(() => {
+    logs.hold(state.log.top !== null)
+    const draw = (): string[] => [
+      drawRule(logs, state.log, log),
+      ...filled(drawLog(logs, state.log, log), log.rows),
+    ]
+    onPane(hasLog && rows > 0 ? { top: 1 + table.length, draw } : null)
+  })
+  const body = hasLog ? [] : drawBody(view, state, selected, rows, size, paint, colours)
   return (
-    <Box flexDirection="column" height={height} width={columns}>
-      <Text wrap="truncate">{formatHeader(view, paint)}</Text>
-      {keys.mode === 'help' ? (
-        <Help rows={tableRows + logRows + 1} paint={paint} />
-      ) : (
-        <>
-          <ServicesTable
-            services={services}
-            selected={keys.selected}
-            columns={columns}
-            rows={tableRows}
-            paint={paint}
-          />
-          <Text wrap="truncate">{formatWhy(view, keys.selected, paint)}</Text>
-          <LogPane
-            logs={view.logs}
-            filter={keys.filter}
-            rows={logRows}
-            labels={services.map(({ name }) => name)}
-            paint={paint}
-            colours={colours}
-          />
-        </>
-      )}
-      <Text wrap="truncate">{formatLastLine(view, keys, columns, isLeased, paint)}</Text>
+    <Box flexDirection="column" height={size.rows} width={size.columns}>
+      <Rows rows={[drawHeader(view, size.columns, paint), ...table]} />
+      <Box flexDirection="column" height={rows}>
+        <Rows rows={body} />
+      </Box>
+      <Rows rows={[...offers, drawLastLine(view, state, isLeased, size.columns, paint)]} />
     </Box>
   )
 }
 
-function Help({ rows, paint }: { rows: number; paint: Paint }) {
-  return (
-    <Box flexDirection="column" height={rows}>
-      {KEYS.map(([key, does]) => (
-        <Text key={key} wrap="truncate">
-          {`  ${paint('bold', pad(key, 10))} ${does}`}
-        </Text>
-      ))}
-    </Box>
-  )
+function Rows({ rows }: { rows: string[] }) {
+  return rows.map((row, index) => (
+    // biome-ignore lint/suspicious/noArrayIndexKey: a row is its place
+    <Text key={index} wrap="truncate">
+      {/* An empty text would take no row. */}
+      {row || ' '}
+    </Text>
+  ))
 }
 
-function formatHeader({ project, isLive }: ProjectView, paint: Paint): string {
-  const away = isLive ? '' : paint('yellow', '  the daemon is away; it comes back')
-  const problem = project.problems[0]
-  const invalid = problem ? paint('red', `  configuration not applied: ${problem.message}`) : ''
-  return `${paint('bold', project.id)}${away}${invalid}`
-}
+const hasTable = ({ mode }: ScreenState): boolean => mode === 'main' || mode === 'detail'
 
-function formatWhy({ project }: ProjectView, selected: number, paint: Paint): string {
-  const service = project.services[selected]
-  if (!service) return ''
-  const { message, hint } = service.reason
-  return paint('dim', `${service.name}: ${message}${hint ? ` · ${hint}` : ''}`)
-}
-
-function formatLastLine(
+/** What stands in place of the log. */
+function drawBody(
   view: ProjectView,
-  keys: KeyState,
-  columns: number,
-  isLeased: boolean,
+  { mode, offset }: ScreenState,
+  selected: number,
+  rows: number,
+  { columns }: TerminalSize,
   paint: Paint,
-): string {
-  if (view.isLeaving) return paint('yellow', 'ending the services · Ctrl-C again: at once')
-  if (keys.mode === 'filter') return `/${keys.filter}█`
-  if (keys.filter !== '') return paint('dim', `filter: ${keys.filter} · Esc ends it`)
-  return formatKeyLine(columns, isLeased, paint)
+  colours: boolean,
+): string[] {
+  const service = view.project.services[selected]
+  const lines =
+    mode === 'help'
+      ? drawHelp(columns, rows, paint)
+      : service
+        ? [
+            paint('dim', '─'.repeat(columns)),
+            ...drawDetail(
+              service,
+              view.happenings[service.name] ?? [],
+              view.variables[service.name] ?? null,
+              {
+                columns,
+                paint,
+                colours,
+              },
+            ),
+          ]
+        : []
+  const from = Math.max(0, Math.min(offset, lines.length - rows))
+  return lines.slice(from, from + rows)
+}
+
+/** What was there before is painted over. */
+const filled = (lines: string[], rows: number): string[] =>
+  Array.from({ length: rows }, (_, index) => lines[index] ?? '')
+
+/** `shop · 2 ready · 1 failed`, and what is out of order with all of it. */
+function drawHeader({ project, isLive }: ProjectView, columns: number, paint: Paint): string {
+  const counts = new Map<string, number>()
+  for (const { state } of project.services) counts.set(state, (counts.get(state) ?? 0) + 1)
+  const parts = Object.entries(STATE_LOOKS).flatMap(([state, { colour }]) =>
+    counts.has(state) ? [paint(colour, `${counts.get(state)} ${state}`)] : [],
+  )
+  const away = isLive ? [] : [paint('yellow', 'the daemon is away; it comes back')]
+  const problem = project.problems[0]
+  const invalid = problem ? [paint('red', `configuration not applied: ${problem.message}`)] : []
+  return cutStyled(
+    [paint('bold', project.id), ...away, ...invalid, ...parts].join(paint('dim', ' · ')),
+    columns,
+  )
 }

@@ -1,59 +1,63 @@
 import { type Key as InkKey, useInput } from 'ink'
 import { useRef, useState } from 'react'
-import type { ServiceStatus, ServiceVerb } from '../../proxy/protocol.ts'
-import { clampSelected, INITIAL_KEYS, type Key, type KeyAction, type KeyState, press } from './keys.ts'
-
-/** What a key may do outside of the screen. */
-export interface ScreenActions {
-  verb(service: ServiceStatus, verb: ServiceVerb): void
-  open(service: ServiceStatus): void
-  /** Leaves the project up. */
-  detach(): void
-  /** Brings a leased project down; leaves an attached one. */
-  quit(): void
-  /** Ctrl-C: as quit; again: at once. */
-  interrupt(): void
-}
+import {
+  type Action,
+  clampSelected,
+  INITIAL_STATE,
+  type Key,
+  type NamedKey,
+  press,
+  type ScreenState,
+  type Surroundings,
+} from './keys.ts'
 
 /** What was typed, as the state of the screen and as actions. */
-export function useKeys(services: ServiceStatus[], actions: ScreenActions): KeyState {
-  const [state, setState] = useState(INITIAL_KEYS)
+export function useKeys(
+  surroundings: (state: ScreenState) => Surroundings,
+  act: (action: Action) => void,
+): ScreenState {
+  const [state, setState] = useState(INITIAL_STATE)
   // Keys that were typed fast come in one read, and each must see what the one before it did.
   const latest = useRef(state)
+  const services = useRef(0)
   useInput((input, inkKey) => {
     for (const key of toKeys(input, inkKey)) {
-      const [next, action] = press(latest.current, key, services.length)
-      latest.current = next
-      if (action) perform(action, services[clampSelected(next.selected, services.length)], actions)
+      const around = surroundings(latest.current)
+      services.current = around.services.length
+      const [next, action] = press(latest.current, key, around)
+      latest.current = { ...next, selected: clampSelected(next.selected, around.services.length) }
+      if (action) act(action)
     }
     setState(latest.current)
   })
-  return { ...state, selected: clampSelected(state.selected, services.length) }
+  return state
 }
+
+const NAMED: [keyof InkKey, NamedKey][] = [
+  ['upArrow', 'up'],
+  ['downArrow', 'down'],
+  ['pageUp', 'pageup'],
+  ['pageDown', 'pagedown'],
+  ['home', 'home'],
+  ['end', 'end'],
+  ['escape', 'escape'],
+  ['return', 'return'],
+  ['tab', 'tab'],
+  ['backspace', 'backspace'],
+  // What most terminals send for Backspace, Ink calls delete.
+  ['delete', 'backspace'],
+]
 
 function toKeys(input: string, key: InkKey): Key[] {
-  if (key.ctrl) return input === 'c' ? [{ name: 'interrupt' }] : []
-  if (key.upArrow) return [{ name: 'up' }]
-  if (key.downArrow) return [{ name: 'down' }]
-  if (key.escape) return [{ name: 'escape' }]
-  if (key.return) return [{ name: 'return' }]
-  if (key.backspace || key.delete) return [{ name: 'backspace' }]
-  if (key.meta || key.tab) return []
-  return [...input].filter(isPrintable).map((text) => ({ name: 'character', text }))
+  if (key.ctrl) return [{ name: 'control', text: input }]
+  const named = NAMED.find(([flag]) => key[flag])
+  if (named) return [{ name: named[1] }]
+  if (key.meta) return []
+  return [...input].flatMap(toKey)
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not get in
-const isPrintable = (character: string): boolean => !/[\u0000-\u001f\u007f]/.test(character)
-
-function perform(action: KeyAction, service: ServiceStatus | undefined, actions: ScreenActions): void {
-  if (action === 'detach' || action === 'quit' || action === 'interrupt') return actions[action]()
-  if (!service) return
-  switch (action) {
-    case 'open':
-      return actions.open(service)
-    case 'stop-or-start':
-      return actions.verb(service, service.desired === 'down' ? 'start' : 'stop')
-    default:
-      return actions.verb(service, action)
-  }
+function toKey(character: string): Key[] {
+  if (character === '\r' || character === '\n') return [{ name: 'return' }]
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not get in
+  return /[\u0000-\u001f\u007f-\u009f]/.test(character) ? [] : [{ name: 'character', text: character }]
 }

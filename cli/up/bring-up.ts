@@ -1,11 +1,12 @@
 /** POST /v1/projects until it succeeds: what to do about a port that somebody else has. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Failure, fail, type Result, type UpReply, type UpRequest } from '../../proxy/protocol.ts'
-import { ask } from '../ask.ts'
+import { askKey } from '../ask.ts'
 import type { Client } from '../client.ts'
-import { type Io, printLine } from '../io.ts'
+import { type Io, printLine, widthOf } from '../io.ts'
 import { ensureDaemon } from '../launch.ts'
-import { formatFailure, formatOwner } from '../print/failure.ts'
+import { formatFailure } from '../print/failure.ts'
+import { formatOwners } from '../print/owners.ts'
 
 const GRACE_MS = 5_000
 /** A daemon has gone well before this. */
@@ -82,16 +83,18 @@ const hintFor = (failure: Failure, ports: number[]): string | null =>
     ? `devsock free ${ports.join(' ')}    or: devsock up --kill, devsock up --auto-ports`
     : failure.hint
 
-async function askWhatToDo(failure: Failure, io: Io): Promise<string> {
-  for (const { service, address, owner } of failure.owners ?? []) {
-    const who = owner === null ? 'another user' : formatOwner(owner)
-    printLine(io.stdout, `${io.paint('yellow', '!')} ${service} wants ${address}: ${who}`)
+async function askWhatToDo({ owners = [] }: Failure, io: Io): Promise<string> {
+  for (const wish of new Set(owners.map(({ service, address }) => `${service} wants ${address}`))) {
+    const those = owners.filter(({ service, address }) => wish === `${service} wants ${address}`)
+    const seen = those.flatMap(({ owner }) => (owner === null ? [] : [owner]))
+    const [titles = '', ...rows] = formatOwners(seen, widthOf(io.stdout))
+    printLine(
+      io.stdout,
+      `${io.paint('yellow', '!')} ${wish}, taken by${seen.length > 0 ? '' : ' another user'}`,
+    )
+    if (rows.length > 0) for (const line of [io.paint('dim', titles), ...rows]) printLine(io.stdout, line)
   }
-  for (;;) {
-    const answer = await ask(io, '[k]ill  [o]ther port  [u]se it  [w]ait  [q]uit ')
-    const key = answer?.charAt(0).toLowerCase() ?? 'q'
-    if ('kouwq'.includes(key) && key !== '') return key
-  }
+  return (await askKey(io, '[k]ill  [o]ther port  [u]se it  [w]ait  [q]uit ', 'kouwq')) ?? 'q'
 }
 
 async function freeAll(client: Client, ports: number[]): Promise<Result<unknown>> {

@@ -1,4 +1,11 @@
-import { type DevsockEvent, EXIT, ok, type Result, type UpRequest } from '../../proxy/protocol.ts'
+import {
+  type DevsockEvent,
+  EXIT,
+  ok,
+  type Result,
+  type Subscription,
+  type UpRequest,
+} from '../../proxy/protocol.ts'
 import type { Client, DownReply } from '../client.ts'
 import { followEvents, type StreamItem } from '../events.ts'
 
@@ -33,8 +40,8 @@ export class Session implements Disposable {
     this.#resolve = resolve
   }
 
-  /** Events until the session is over. Without logs a slow terminal has less to read. */
-  async *items(logs: boolean): AsyncGenerator<StreamItem> {
+  /** Events until the session is over. */
+  async *items(logs: Subscription['logs']): AsyncGenerator<StreamItem> {
     const lease = this.isLeased ? this.project : null
     const subscription = { projects: [this.project], logs, lease }
     for await (const item of followEvents(this.#client.folders, subscription, this.#stop.signal)) {
@@ -65,6 +72,11 @@ export class Session implements Disposable {
     this.#leaving = true
     this.#end(ok({ exit: EXIT.ok, down: null }))
     return ok(null)
+  }
+
+  /** Brings up a service whose port somebody else has: on another one, or as theirs. */
+  settle(service: string, conflicts: 'auto' | 'use'): Promise<Result<unknown>> {
+    return this.#client.up({ ...this.#request, services: [service], conflicts })
   }
 
   [Symbol.dispose](): void {

@@ -3,7 +3,15 @@ import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { type DevsockEvent, FAILURES, type Failure, fail, ok, type Result } from '../protocol.ts'
+import {
+  type DevsockEvent,
+  FAILURES,
+  type Failure,
+  fail,
+  type LogBatch,
+  ok,
+  type Result,
+} from '../protocol.ts'
 import type { Projects } from '../services/projects.ts'
 import type { Hub } from './hub.ts'
 import { parse, SubscriptionBody } from './requests.ts'
@@ -12,6 +20,9 @@ const MAX_MESSAGE = 1024 * 1024
 
 /** Bytes that a client may leave unread before it is dropped and told to come again. */
 const MAX_BEHIND = 4 * 1024 * 1024
+
+/** Bytes behind which a screen is told no more lines: nobody reads them, and it must not be dropped for them. */
+const MAX_BATCHES_BEHIND = 512 * 1024
 
 /** A client that connects and does not say what it wants is not kept. */
 const FIRST_MESSAGE_MS = 10_000
@@ -74,8 +85,19 @@ export class EventStreams implements Disposable {
     if (!trusts(message)) return client.close(NOT_TRUSTED, 'the token is missing or not the right one')
     const wants = parse(SubscriptionBody, message)
     if (!wants.ok) return client.close(NOT_UNDERSTOOD, wants.failure.message.slice(0, 120))
+    /** Bytes that were not told, by service. */
+    const owed = new Map<string, number>()
+    const owe = ({ service, first, last, passed }: LogBatch): void => {
+      owed.set(service, (owed.get(service) ?? 0) + passed + last - first)
+    }
     const tell = (event: DevsockEvent): void => {
       if (client.readyState !== client.OPEN) return
+      if (event.type === 'logs') {
+        if (client.bufferedAmount > MAX_BATCHES_BEHIND) return owe(event)
+        const passed = event.passed + (owed.get(event.service) ?? 0)
+        owed.delete(event.service)
+        return client.send(JSON.stringify({ ...event, passed }))
+      }
       if (client.bufferedAmount > MAX_BEHIND) return client.close(TOO_SLOW, 'too slow: connect again')
       client.send(JSON.stringify(event))
     }

@@ -3,6 +3,7 @@ import {
   type DaemonStatus,
   type DevsockEvent,
   type Edge,
+  type LogBatch,
   type ProjectStatus,
   type Subscription,
   type Wake,
@@ -39,14 +40,20 @@ export class Hub {
     return this.#listeners.size
   }
 
-  /** Whether anybody wants log lines. */
-  get hearsLogs(): boolean {
-    return [...this.#listeners].some(({ wants }) => wants.logs)
+  /** What the most demanding of them wants of logs. */
+  get hearing(): Subscription['logs'] {
+    const wanted = [...this.#listeners].map(({ wants }) => wants.logs)
+    return wanted.includes(true) || (wanted.includes('screen') && 'screen')
   }
 
   publish(news: News): void {
+    if (news.type === 'logs' && this.hearing === true) this.#publishLines(news)
     const event = this.#event(news)
     for (const listener of this.#listeners) if (isWanted(listener.wants, event)) listener.tell(event)
+  }
+
+  #publishLines({ project, service, generation, lines }: LogBatch): void {
+    for (const text of lines) this.publish({ type: 'log', project, service, generation, text })
   }
 
   /** The snapshot goes out first, and nothing can happen between it and the events: it is one synchronous step. */
@@ -74,7 +81,8 @@ export class Hub {
 }
 
 function isWanted({ projects, logs }: Subscription, event: DevsockEvent): boolean {
-  if (event.type === 'log' && !logs) return false
+  if (event.type === 'log' && logs !== true) return false
+  if (event.type === 'logs' && logs !== 'screen') return false
   if (projects.length === 0 || !('project' in event) || event.project === null) return true
   return projects.includes(event.project)
 }

@@ -83,7 +83,7 @@ class Output {
   write(generation: number, { at, text, offset }: Line): void {
     this.#written.set(generation, offset)
     const { project, name: service } = this.#member.unit
-    const line: LogLine = { at: new Date(at).toISOString(), project, service, generation, text }
+    const line: LogLine = { at: new Date(at).toISOString(), project, service, generation, offset, text }
     this.#response.write(`${JSON.stringify(line)}\n`)
     if (this.#response.writableLength > MAX_BEHIND) this.#response.destroy()
   }

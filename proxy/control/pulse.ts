@@ -27,7 +27,7 @@ export class Pulse implements Disposable {
 
   /** Somebody came or went. */
   heed(hub: Hub): void {
-    this.#projects.hear(hub.hearsLogs)
+    this.#projects.hear(hub.hearing)
     clearInterval(this.#timer)
     this.#told.clear()
     if (hub.size > 0) this.#timer = setInterval(() => this.#beat(hub), BEAT_MS).unref()

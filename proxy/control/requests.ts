@@ -34,7 +34,7 @@ export const FreeBody = z.object({
 
 export const SubscriptionBody = z.object({
   projects: z.array(z.string()).default([]),
-  logs: z.boolean().default(false),
+  logs: z.union([z.boolean(), z.literal('screen')]).default(false),
   lease: z.string().nullable().default(null),
 })
 

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CapOptions } from './cap.ts'
-import { Follower } from './follower.ts'
+import { Follower, type OnLines } from './follower.ts'
 import type { Line } from './line.ts'
 import { type ReadOptions, readLines } from './read-lines.ts'
 import { Recorder } from './recorder.ts'
@@ -72,7 +72,7 @@ export class LogFile {
    * Tells the lines that come from now on, or from the line at offset `from` (0: all there is), in batches. A line
    * is told when it has its end; an unfinished one by drain(). The file need not be there yet.
    */
-  follow(onLines: (lines: Line[]) => void, options: { from?: number } = {}): Follower {
+  follow(onLines: OnLines, options: { from?: number } = {}): Follower {
     return new Follower(this.path, this.indexPath, onLines, options.from)
   }
 }

@@ -2,6 +2,7 @@ import type { Follower } from '../logs/follower.ts'
 import type { Line } from '../logs/log-file.ts'
 import type { Recorder } from '../logs/recorder.ts'
 import { retain } from '../logs/retention.ts'
+import type { Subscription } from '../protocol.ts'
 import type { Context } from './context.ts'
 import type { Unit } from './unit.ts'
 
@@ -11,19 +12,21 @@ export class Logging implements Disposable {
   readonly #unit: Unit
   readonly #recorders = new Map<number, Recorder>()
   readonly #followers = new Map<number, Follower>()
-  #heard = false
+  #heard: Subscription['logs'] = false
 
   constructor(context: Context, unit: Unit) {
     this.#context = context
     this.#unit = unit
   }
 
-  /** Whether anybody wants the lines as events. */
-  hear(wanted: boolean): void {
+  /** Whether anybody wants the lines as events, and whether all of them. */
+  hear(wanted: Subscription['logs']): void {
     if (wanted === this.#heard) return
+    const isFirst = this.#heard === false
     this.#heard = wanted
+    for (const follower of this.#followers.values()) follower.hasty = wanted === 'screen'
     // What was written before somebody listened is read from the file, not told.
-    if (wanted) for (const number of this.#unit.leaders.keys()) this.#follow(number, undefined)
+    if (wanted && isFirst) for (const number of this.#unit.leaders.keys()) this.#follow(number, undefined)
     this.sync()
   }
 
@@ -67,13 +70,16 @@ export class Logging implements Disposable {
   }
 
   #follow(number: number, from: number | undefined): void {
-    const told = (lines: Line[]): void => {
-      for (const { text } of lines) {
-        const { project, name: service } = this.#unit
-        this.#context.publish({ type: 'log', project, service, generation: number, text })
-      }
+    const { project, name: service } = this.#unit
+    const told = (lines: Line[], passed: number): void => {
+      const texts = lines.map(({ text }) => text)
+      const [first = 0, last = first] = [lines[0]?.offset, lines.at(-1)?.offset]
+      const batch = { project, service, generation: number, first, last, lines: texts, passed }
+      this.#context.publish({ type: 'logs', ...batch })
     }
-    this.#followers.set(number, this.#unit.log(number).follow(told, { from }))
+    const follower = this.#unit.log(number).follow(told, { from })
+    follower.hasty = this.#heard === 'screen'
+    this.#followers.set(number, follower)
   }
 
   #warn(message: string): void {

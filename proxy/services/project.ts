@@ -5,7 +5,7 @@ import { difference } from '../config/difference.ts'
 import type { BoundSockets } from '../config/environment.ts'
 import type { ResolvedProject } from '../config/types.ts'
 import type { HolderList } from '../holder/held.ts'
-import type { Failure, ProjectStatus, UpRequest } from '../protocol.ts'
+import type { Failure, ProjectStatus, Subscription, UpRequest } from '../protocol.ts'
 import { Barrier } from './barrier.ts'
 import { Census } from './census.ts'
 import { Configuration, type Configured } from './configuration.ts'
@@ -205,7 +205,7 @@ export class Project implements AsyncDisposable {
     return this.#leases.size
   }
 
-  hear(wanted: boolean): void {
+  hear(wanted: Subscription['logs']): void {
     for (const { logging } of this.members.values()) logging.hear(wanted)
   }
 

@@ -5,7 +5,15 @@ import { loadProject } from '../config/load.ts'
 import type { HolderEvent } from '../holder/event.ts'
 import type { HolderList } from '../holder/held.ts'
 import { setAside } from '../logs/retention.ts'
-import { fail, ok, type ProjectStatus, type Result, type UpReply, type UpRequest } from '../protocol.ts'
+import {
+  fail,
+  ok,
+  type ProjectStatus,
+  type Result,
+  type Subscription,
+  type UpReply,
+  type UpRequest,
+} from '../protocol.ts'
 import { Census } from './census.ts'
 import type { Context } from './context.ts'
 import type { Member } from './member.ts'
@@ -27,7 +35,7 @@ export class Projects {
   readonly #folders: Folders
   readonly #projects = new Map<string, Project>()
   readonly #onEmpty: () => void
-  #heard = false
+  #heard: Subscription['logs'] = false
   #turn: Promise<unknown> = Promise.resolve()
   /** That wait or are under way. */
   #turns = 0
@@ -91,7 +99,7 @@ export class Projects {
   }
 
   /** Log lines as events, or not. */
-  hear(wanted: boolean): void {
+  hear(wanted: Subscription['logs']): void {
     this.#heard = wanted
     for (const project of this.#projects.values()) project.hear(wanted)
   }

@@ -101,6 +101,7 @@ test('a filter is text in any case, a regular expression between slashes, a gene
     project: 'shop',
     service: 'api',
     generation: 1 + (index >> 1),
+    offset: index,
     text,
   }))
   buffer.append(lines)
@@ -115,14 +116,14 @@ test('a filter is text in any case, a regular expression between slashes, a gene
   expect(with_({ level: 'warnings' })).toEqual(['Error: broken', 'warning: slow'])
   expect(with_({ text: 'nothing' })).toEqual([])
   // What comes later goes through the same filter.
-  buffer.append([{ at: '', project: 'shop', service: 'api', generation: 3, text: 'nothing new' }])
+  buffer.append([{ at: '', project: 'shop', service: 'api', generation: 3, offset: 9, text: 'nothing new' }])
   expect(buffer.shown.map(({ plain }) => plain)).toEqual(['nothing new'])
   expect(matcherOf('/[/')?.source).toBe('\\/\\[\\/')
 })
 
 test('a log keeps its last 100,000 lines, and clearing hides what is there by now', () => {
   const buffer = new LogBuffer()
-  const line = (text: string) => ({ at: '', project: 'shop', service: 'api', generation: 1, text })
+  const line = (text: string) => ({ at: '', project: 'shop', service: 'api', generation: 1, offset: 0, text })
   for (let chunk = 0; chunk < 12; chunk += 1)
     buffer.append(Array.from({ length: 10_000 }, (_, index) => line(`${chunk * 10_000 + index}`)))
   expect(buffer.size).toBeLessThanOrEqual(110_000)

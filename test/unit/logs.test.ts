@@ -220,3 +220,49 @@ test('a project or service is one folder below the logs, whatever it is called',
   }
   mkdirSync(join(logs, 'after'))
 })
+
+describe('a screen is told of a flood what a person could have read', () => {
+  function followed(hasty: boolean) {
+    const file = new LogFile(folder(), 'shop', 'api', 1)
+    file.prepare()
+    writeFileSync(file.path, '')
+    const told: { lines: Line[]; passed: number }[] = []
+    const follower = file.follow((lines, passed) => told.push({ lines, passed }), { from: 0 })
+    follower.hasty = hasty
+    return { file, told, follower }
+  }
+  // 256 KiB are read at a time; this is twice that.
+  const flood = Array.from({ length: 40_000 }, (_, index) => `line ${String(index).padStart(8)}`)
+
+  test('the end, and how many bytes were left out; every byte is in one or the other', () => {
+    const { file, told, follower } = followed(true)
+    using _ = follower
+    appendFileSync(file.path, `${flood.join('\n')}\n`)
+    follower.drain()
+    const lines = told.flatMap((batch) => batch.lines)
+    expect(lines.at(-1)?.text).toBe(flood.at(-1))
+    expect(lines.length).toBeLessThanOrEqual(1_000)
+    const bytes = lines.reduce((sum, { text }) => sum + text.length + 1, 0)
+    expect(told.reduce((sum, { passed }) => sum + passed, bytes)).toBe(statSync(file.path).size)
+  })
+
+  test('everything where all of it is wanted', () => {
+    const { file, told, follower } = followed(false)
+    using _ = follower
+    appendFileSync(file.path, `${flood.join('\n')}\n`)
+    follower.drain()
+    expect(told.flatMap(({ lines }) => lines.map(({ text }) => text))).toEqual(flood)
+    expect(told.every(({ passed }) => passed === 0)).toBe(true)
+  })
+
+  test('and ten thousand lines a second whole', () => {
+    const { file, told, follower } = followed(true)
+    using _ = follower
+    const look = Array.from({ length: 250 }, (_, index) => `${index} ${'x'.repeat(200)}`)
+    for (let each = 0; each < 4; each++) {
+      appendFileSync(file.path, `${look.join('\n')}\n`)
+      follower.drain()
+    }
+    expect(told.reduce((sum, { passed, lines }) => sum + passed * 1_000 + lines.length, 0)).toBe(1_000)
+  })
+})

@@ -1,22 +1,21 @@
-import { Box, Text } from 'ink'
 import type { ServiceStatus } from '../../proxy/protocol.ts'
 import type { Paint } from '../print/paint.ts'
 import { formatSockets, STATE_LOOKS } from '../print/service.ts'
 import { type Cell, type Column, formatTable } from '../print/table.ts'
 import { formatBytes, formatDuration } from '../print/units.ts'
+import type { LogWindow } from './log-window.ts'
 import { MARKS } from './theme.ts'
+import { drawTrouble, isTroubled, type TroubleLook } from './trouble.ts'
 
-interface Props {
-  services: ServiceStatus[]
-  selected: number
-  columns: number
-  /** Lines it may take, its titles included. */
-  rows: number
-  paint: Paint
-}
-
-/** One service a line; those around the selected one where not all fit. */
-export function ServicesTable({ services, selected, columns, rows, paint }: Props) {
+/** One service a line, and below those that are in trouble, why. `rows`: lines it may take, its titles included. */
+export function drawTable(
+  services: ServiceStatus[],
+  selected: number,
+  rows: number,
+  logs: LogWindow,
+  look: TroubleLook,
+): string[] {
+  const { columns, paint } = look
   const shown = windowAround(selected, services.length, rows - 1)
   const visible = services.slice(shown.start, shown.end)
   const fields = FIELDS.filter(({ from }) => columns >= from)
@@ -25,16 +24,29 @@ export function ServicesTable({ services, selected, columns, rows, paint }: Prop
     return [{ text: `${mark} ${service.name}` }, ...fields.map(({ cell }) => cell(service, paint))]
   })
   const [titles = '', ...lines] = formatTable([NAME, ...fields.map(({ column }) => column)], cells, columns)
-  return (
-    <Box flexDirection="column">
-      <Text wrap="truncate">{paint('dim', titles)}</Text>
-      {lines.map((line, index) => (
-        <Text key={visible[index]?.id} wrap="truncate">
-          {line}
-        </Text>
-      ))}
-    </Box>
-  )
+  const troubles = drawTroubles(visible, selected - shown.start, rows - 1 - lines.length, logs, look)
+  return [paint('dim', titles), ...lines.flatMap((line, index) => [line, ...(troubles[index] ?? [])])]
+}
+
+/** The selected one is told whole, then each other by as much as there is room for. */
+function drawTroubles(
+  services: ServiceStatus[],
+  selected: number,
+  room: number,
+  logs: LogWindow,
+  look: TroubleLook,
+): string[][] {
+  let left = room
+  const troubles: string[][] = services.map(() => [])
+  const order = [selected, ...services.keys()]
+  for (const index of new Set(order)) {
+    const service = services[index]
+    if (!service || !isTroubled(service)) continue
+    const drawn = drawTrouble(service, logs, Math.min(left, index === selected ? left : 1), look)
+    troubles[index] = drawn
+    left -= drawn.length
+  }
+  return troubles
 }
 
 interface Field {
@@ -71,12 +83,28 @@ const FIELDS: Field[] = [
     cell: ({ memory }) => ({ text: memory === null ? '-' : formatBytes(memory) }),
   },
   {
+    column: { title: 'CPU' },
+    from: 100,
+    cell: ({ cpu }) => ({ text: cpu === null ? '-' : `${Math.round(cpu)} %` }),
+  },
+  {
+    column: { title: 'OPEN' },
+    from: 100,
+    cell: ({ sockets }) => {
+      const [open, queued] = [sum(sockets, 'open'), sum(sockets, 'queued')]
+      return { text: queued > 0 ? `${open}+${queued}` : `${open}` }
+    },
+  },
+  {
     column: { title: 'LAST SWAP', least: 9 },
     from: 80,
     cell: ({ lastSwap }) => ({ text: lastSwap ? `${formatDuration(lastSwap.ms)} ${lastSwap.cause}` : '-' }),
   },
   { column: { title: 'WHY', least: 8 }, from: 110, cell: ({ reason }) => ({ text: reason.message }) },
 ]
+
+const sum = (sockets: ServiceStatus['sockets'], what: 'open' | 'queued'): number =>
+  sockets.reduce((total, socket) => total + socket[what], 0)
 
 /** `count` neighbours with `selected` among them. */
 function windowAround(selected: number, total: number, count: number): { start: number; end: number } {

@@ -1,0 +1,58 @@
+import type { WriteStream } from 'node:tty'
+import { render } from 'ink'
+import type { Io } from '../io.ts'
+import { InkOutput } from './ink-output.ts'
+import type { Action } from './keys.ts'
+import { Painter, type Terminal } from './painter.ts'
+import type { ProjectStore } from './project-store.ts'
+import { UpScreen } from './up-screen.tsx'
+
+export interface StageProps {
+  store: ProjectStore
+  act(action: Action): void
+  isLeased: boolean
+}
+
+/** The screen on a terminal, until it is disposed; then the terminal is as it was. */
+export class Stage implements AsyncDisposable {
+  readonly #painter: Painter
+  readonly #output: InkOutput
+  readonly #growth: Disposable
+  readonly #ink: ReturnType<typeof render>
+
+  constructor(
+    terminal: Terminal,
+    { stdin, paint, colours }: Pick<Io, 'stdin' | 'paint' | 'colours'>,
+    props: StageProps,
+  ) {
+    const painter = new Painter(terminal)
+    this.#painter = painter
+    this.#output = new InkOutput(terminal, painter)
+    this.#growth = props.store.logs.subscribe(() => painter.touch())
+    painter.enter()
+    const screen = (
+      <UpScreen {...props} paint={paint} colours={colours} onPane={(pane) => painter.setPane(pane)} />
+    )
+    this.#ink = render(screen, {
+      // Ink asks of its output only what a frame needs.
+      stdout: this.#output as unknown as WriteStream,
+      stdin,
+      exitOnCtrlC: false,
+      patchConsole: false,
+      debug: true,
+    })
+  }
+
+  /** All of it, whatever the terminal shows. */
+  repaint(): void {
+    this.#painter.repaint()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ink.unmount()
+    await this.#ink.waitUntilExit()
+    this.#growth[Symbol.dispose]()
+    this.#output[Symbol.dispose]()
+    this.#painter.leave()
+  }
+}
