@@ -219,7 +219,8 @@ describe('git changes 500 files', () => {
   /** A repository whose branches `old` and `new` differ in all files. */
   async function repository() {
     const files = (text: string) => Object.fromEntries(names.map((name) => [name, text]))
-    const found = await watched(['src/**'], files('1'))
+    // There from the beginning, as the watch finds it.
+    const found = await watched(['src/**'], { ...files('1'), '.git/description': '' })
     const git = (...args: string[]) =>
       execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@localhost', ...args], { cwd: found.root })
     git('init', '-q', '-b', 'old')
