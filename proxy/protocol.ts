@@ -75,7 +75,8 @@ export interface SwapReceipt {
   from: number
   to: number
   cause: string
-  policy: SwapPolicy
+  /** `reload`: the same generation, which was sent its signal. */
+  policy: SwapPolicy | 'reload'
   ms: number
   /** Connections that waited in the fresh slot until the next generation took them. */
   queued: number

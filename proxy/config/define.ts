@@ -98,7 +98,7 @@ export interface ServiceConfig {
    * `overlap`: the old one serves until the new one is ready. `exclusive`: the old one ends first.
    */
   swap?: 'hold' | 'overlap' | 'exclusive'
-  /** A signal instead of a swap, for servers that reload themselves. */
+  /** A signal that a change sends to its first process instead of a swap, for servers that replace their own workers: `SIGHUP`. */
   reload?: SignalName
   /** A command that runs before each generation; if it fails, the old generation stays. */
   build?: string | string[]

@@ -36,12 +36,6 @@ const LATER: readonly Later[] = [
     hint: 'build in `command`: "npm run build && node dist/server.js"',
   },
   {
-    key: 'reload',
-    asks: ({ reload }) => reload !== undefined,
-    message: '`reload` is not in this version',
-    hint: 'leave `watch` out where the server reloads itself',
-  },
-  {
     key: 'standby',
     asks: ({ standby }) => standby === true,
     message: '`standby` is not in this version',

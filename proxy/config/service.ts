@@ -75,6 +75,7 @@ export async function resolveService(
       hint: 'write "eager" or "manual", or give it an address in `listen`',
     })
   }
+  resolveReload(written, path, complain)
   if (!sound || command === null) return null
   const service: ResolvedService = {
     name,
@@ -85,6 +86,7 @@ export async function resolveService(
     start: written.start ?? (worker ? 'eager' : 'on-demand'),
     watch,
     swap: written.swap ?? 'hold',
+    reload: written.reload ?? null,
     ready,
     drainMs: milliseconds(written.drain, DRAIN_MS),
     stop: {
@@ -141,6 +143,20 @@ async function usualPort(
     hint: 'write its port, listen: 3000, or listen: false for a worker',
   })
   return null
+}
+
+/** Signals that ask a program to end, or end it. */
+const ENDING: ReadonlySet<string> = new Set(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGABRT', 'SIGKILL'])
+
+function resolveReload({ reload, watch }: FullService, service: Path, report: Report): void {
+  const path: Path = [...service, 'reload']
+  if (reload === undefined) return
+  if (ENDING.has(reload)) {
+    const hint = 'servers reload at SIGHUP, SIGUSR1 or SIGUSR2; without `reload` a change swaps it'
+    report({ path, message: `${reload} ends a program`, hint })
+  } else if (watch === undefined || watch === false) {
+    report({ path, message: 'nothing is watched that could send it', hint: 'name its files in `watch`' })
+  }
 }
 
 function resolveEnv(

@@ -25,6 +25,8 @@ export interface ResolvedService {
   /** Globs relative to `cwd`, `!` negates; null: devsock swaps nothing. */
   watch: string[] | null
   swap: SwapPolicy
+  /** What a change sends to a running generation instead of a swap. */
+  reload: NodeJS.Signals | null
   ready: Ready
   drainMs: number
   stop: { signal: NodeJS.Signals; timeoutMs: number }

@@ -15,6 +15,7 @@ export type Activity =
   | { kind: 'spawn'; number: number; lane: number }
   | { kind: 'await-ready'; number: number; lane: number }
   | { kind: 'idle'; number: number; lane: number }
+  | { kind: 'reload'; number: number; lane: number; signal: NodeJS.Signals; at: number }
   | { kind: 'drain'; number: number; lane: number; served: boolean }
   | { kind: 'terminate'; number: number }
   | { kind: 'kill'; number: number }
@@ -53,6 +54,9 @@ function frontActivities(service: Service): Activity[] {
       return starting(front.generation)
     case 'ready': {
       const { number, lane } = front.generation
+      if (front.reloading && policy.reload) {
+        return [{ kind: 'reload', number, lane, signal: policy.reload, at: front.reloading.at }]
+      }
       return policy.sockets ? [{ kind: 'idle', number, lane }] : []
     }
     case 'overlap':

@@ -121,6 +121,10 @@ class Life {
         return this.ready(event.number, event.queued)
       case 'not-ready':
         return this.notReady(event.number, event.message, event.hint)
+      case 'reloaded':
+        return this.reloaded(event.number)
+      case 'reload-failed':
+        return this.reloadFailed(event.number, event.message)
       case 'exited':
         return this.exited(event)
       case 'unbound':
@@ -219,7 +223,7 @@ class Life {
   /** From the first sign of a save on, old code gets no connection more. */
   private saving(cause: Cause): void {
     const { front, policy } = this.service
-    if (front.kind !== 'ready' || policy.swap === 'overlap') return
+    if (front.kind !== 'ready' || policy.swap === 'overlap' || policy.reload) return
     const lane = this.successorLane()
     this.leaveFront()
     this.clear(lane, this.exclusive(), { do: 'await-save', cause, replaces: front.generation.number })
@@ -230,8 +234,11 @@ class Life {
     if (this.service.desired === 'down') return
     this.service.lastChange = cause
     switch (front.kind) {
-      case 'starting':
       case 'ready':
+        // What it was started with is another: no signal tells it that.
+        if (!this.service.policy.reload || cause.code !== 'changed') return this.swap(cause)
+        return this.front({ ...front, reloading: cause })
+      case 'starting':
       case 'overlap':
         return this.swap(cause)
       case 'failed':
@@ -366,6 +373,41 @@ class Life {
     }
   }
 
+  private reloaded(number: number): void {
+    const { front, counters } = this.service
+    if (front.kind !== 'ready' || front.generation.number !== number || !front.reloading) return
+    const { code, at } = front.reloading
+    const cause = causeText(front.reloading)
+    const ms = this.at - at
+    const receipt: SwapReceipt = {
+      from: number,
+      to: number,
+      cause,
+      policy: 'reload',
+      ms,
+      queued: 0,
+      moved: 0,
+      cut: 0,
+    }
+    counters.swaps += 1
+    this.service.reason = reason(code, `${cause}, ${ms} ms`)
+    this.service.lastSwap = receipt
+    this.effects.push({ do: 'receipt', receipt })
+    this.front({ kind: 'ready', generation: front.generation })
+  }
+
+  private reloadFailed(number: number, what: string): void {
+    const { front } = this.service
+    if (front.kind !== 'ready' || front.generation.number !== number || !front.reloading) return
+    this.noticeSwap(what)
+    this.swap(front.reloading)
+  }
+
+  private noticeSwap(what: string): void {
+    const message = `${this.service.policy.reload}: ${what}; it is swapped instead`
+    this.effects.push({ do: 'notice', level: 'warn', message })
+  }
+
   private exited(event: Extract<Event, { type: 'exited' }>): void {
     const { number, code, signal } = event
     const { front } = this.service
@@ -397,6 +439,12 @@ class Life {
     if (front.kind !== 'starting' && front.kind !== 'ready') return
     const { generation } = front
     if (generation.number !== number) return
+    if (front.kind === 'ready' && front.reloading) {
+      this.service.lastExit = exit
+      this.leave(generation, 'killing', true)
+      this.noticeSwap(text)
+      return this.clear(generation.lane, false, { do: 'spawn', cause: front.reloading, replaces: number })
+    }
     const wasReady = front.kind === 'ready'
     this.leave(generation, 'killing', wasReady)
     this.ended(exit, text)

@@ -40,6 +40,8 @@ export interface Policy {
   sockets: boolean
   start: 'on-demand' | 'eager' | 'manual'
   swap: SwapPolicy
+  /** The signal that a change sends in place of a swap. */
+  reload: NodeJS.Signals | null
   /** The globs, for print; null: nothing is watched. */
   watch: string[] | null
   retry: { limit: number; withinMs: number; delayMs: number }
@@ -108,7 +110,8 @@ export type Front =
   | { kind: 'conflict'; start: Cause | null; taken: Taken[]; external: boolean }
   | { kind: 'held'; lane: number }
   | { kind: 'starting'; generation: Generation }
-  | { kind: 'ready'; generation: Generation }
+  /** `reloading`: it was sent its signal for that, and has not shown yet that it still serves. */
+  | { kind: 'ready'; generation: Generation; reloading?: Cause }
   | { kind: 'overlap'; current: Generation; next: Generation }
   /** Waits until no generation is left on `lane` (`all`: none at all), then does `plan`. */
   | { kind: 'clearing'; lane: number; all: boolean; plan: Plan }
@@ -135,6 +138,8 @@ export type Event = { at: number } & (
   | ({ type: 'spawn-failed'; number: number } & StartFailure)
   | { type: 'ready'; number: number; queued: number }
   | { type: 'not-ready'; number: number; message: string; hint: string | null }
+  | { type: 'reloaded'; number: number }
+  | { type: 'reload-failed'; number: number; message: string }
   | ({ type: 'exited'; number: number } & Exit)
   | { type: 'unbound'; number: number } // the same of one that goes on without its port
   | { type: 'gone'; number: number }

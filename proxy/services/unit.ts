@@ -86,12 +86,13 @@ export class Unit {
   }
 
   policy(): Policy {
-    const { sockets, start, swap, watch, retry } = this.#service
+    const { sockets, start, swap, reload, watch, retry } = this.#service
     return {
       revision: this.#revision,
       sockets: sockets.length > 0,
       start,
       swap,
+      reload,
       watch: this.home.watching ? watch : null,
       retry,
     }

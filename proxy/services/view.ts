@@ -6,12 +6,13 @@ export function visibleState({ front }: Service): ServiceState {
   switch (front.kind) {
     case 'stopped':
     case 'held':
-    case 'ready':
     case 'failed':
     case 'stopping':
       return front.kind
     case 'binding':
       return 'starting'
+    case 'ready':
+      return front.reloading ? 'swapping' : 'ready'
     case 'conflict':
       return front.external ? 'external' : 'conflict'
     case 'starting':

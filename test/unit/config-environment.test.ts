@@ -24,6 +24,7 @@ function service(name: string, more: Partial<ResolvedService> = {}): ResolvedSer
     start: 'on-demand',
     watch: null,
     swap: 'hold',
+    reload: null,
     ready: { kind: 'accept', timeoutMs: 1 },
     drainMs: 1,
     stop: { signal: 'SIGTERM', timeoutMs: 1 },

@@ -351,6 +351,16 @@ describe('every bad input has one clear message', () => {
       'services.a.start: without a socket nothing can ask for it',
     ],
     [
+      'a signal to reload that ends the server',
+      { watch: ['src/**'], reload: 'SIGTERM' },
+      'services.a.reload: SIGTERM ends a program',
+    ],
+    [
+      'a reload that nothing would ask for',
+      { reload: 'SIGHUP' },
+      'services.a.reload: nothing is watched that could send it',
+    ],
+    [
       'http probe of a worker',
       { listen: false, ready: { http: '/' } },
       'services.a.ready.http: without a socket there is nothing to ask',
@@ -366,7 +376,6 @@ describe('every bad input has one clear message', () => {
     [{ task: true }, 'services.a.task: tasks are not in this version'],
     [{ needs: ['b'] }, 'services.a.needs: `needs` is not in this version'],
     [{ build: 'make' }, 'services.a.build: `build` is not in this version'],
-    [{ reload: 'SIGHUP' }, 'services.a.reload: `reload` is not in this version'],
     [{ standby: true }, 'services.a.standby: `standby` is not in this version'],
   ])('what is still to come: %j', async (service, message) => {
     expect(await problemsOf(service)).toEqual([expect.stringContaining(message)])

@@ -9,6 +9,7 @@ const policy = (over: Partial<Policy> = {}): Policy => ({
   sockets: true,
   start: 'on-demand',
   swap: 'hold',
+  reload: null,
   watch: ['src/**'],
   retry: { limit: 5, withinMs: 10_000, delayMs: 500 },
   ...over,
@@ -24,6 +25,7 @@ class World {
   state: Service
   clock = 0
   readonly spawnedAt = new Map<number, number>()
+  readonly reloadedAt = new Map<number, number>()
   readonly alive = new Map<number, { lane: number; leader: boolean }>()
   readonly queues: number[] = Array.from({ length: LANES }, () => 0)
   readonly onTheWay: Said[] = []
@@ -31,6 +33,7 @@ class World {
   readonly ended = new Set<number>()
   telling = false
   lastChange = -1
+  onNotice: (message: string) => void = () => {}
   /** As the kernel has it: effects are done in order. */
   steered = 0
   bound = false
@@ -59,6 +62,7 @@ class World {
       expect(this.livingOn(effect.lane), 'a lane was reset under a living generation').toEqual([])
     }
     if (effect.do === 'forget') this.ended.delete(effect.number)
+    if (effect.do === 'notice') this.onNotice(effect.message)
     if (effect.do === 'steer') this.steered = effect.lane
     if (effect.do === 'relay') {
       expect(effect.lane).not.toBe(this.steered)
@@ -215,6 +219,13 @@ class World {
         } else if (pick % 2 === 0) this.tell({ type: 'unbound', number: activity.number })
         else this.tell({ type: 'not-ready', number: activity.number, message: 'too late', hint: null })
         return true
+      case 'reload':
+        if (well && this.alive.has(activity.number)) {
+          this.queues[activity.lane] = 0
+          this.reloadedAt.set(activity.number, this.clock)
+          this.tell({ type: 'reloaded', number: activity.number })
+        } else this.tell({ type: 'reload-failed', number: activity.number, message: 'lost' })
+        return true
       case 'drain':
         if (activity.served) this.queues[activity.lane] = 0
         this.tell({ type: 'drained', number: activity.number, cut: 0 })
@@ -302,6 +313,7 @@ const policies = fc.record({
   sockets: fc.boolean(),
   start: fc.constantFrom<Policy['start']>('on-demand', 'eager', 'manual'),
   swap: fc.constantFrom<Policy['swap']>('hold', 'overlap', 'exclusive'),
+  reload: fc.constantFrom<Policy['reload']>(null, null, 'SIGHUP'),
   watch: fc.constantFrom<Policy['watch']>(null, ['src/**']),
   retry: fc.constant({ limit: 3, withinMs: 40, delayMs: 5 }),
 })
@@ -320,7 +332,8 @@ function run(world: World, sequence: Step[]): void {
   }
 }
 
-describe('whatever happens, in whatever order', () => {
+// Ten thousand runs each: seconds, or a minute on a machine that is busy building.
+describe('whatever happens, in whatever order', { timeout: 180_000 }, () => {
   const runs = { numRuns: 10000 }
 
   test('no lane is shared, nothing lives unknown, what is steered to is in front, and no queue is reset', () => {
@@ -363,7 +376,9 @@ describe('whatever happens, in whatever order', () => {
         const { front } = world.state
         // Under overlap a broken save leaves the old generation serving, and says so.
         if (front.kind !== 'ready' || world.state.reason.message.includes('goes on serving')) return
-        expect(world.spawnedAt.get(front.generation.number)).toBeGreaterThanOrEqual(world.lastChange)
+        const { number } = front.generation
+        const newAt = Math.max(world.spawnedAt.get(number) ?? 0, world.reloadedAt.get(number) ?? 0)
+        expect(newAt).toBeGreaterThanOrEqual(world.lastChange)
       }),
       runs,
     )
@@ -450,6 +465,45 @@ describe('a swap', () => {
     for (let save = 0; save < 20; save += 1) world.tell({ type: 'change', detail: `${save}.js` })
     world.settle()
     expect(world.state.lastSwap?.cause).toBe('19.js')
+  })
+
+  test('is a signal instead where the server reloads itself, and a newer save sends another', () => {
+    const world = ready({ reload: 'SIGHUP' })
+    world.tell({ type: 'saving', detail: 'a.py' })
+    world.tell({ type: 'change', detail: 'a.py' })
+    const [first] = activities(world.state)
+    expect(first).toMatchObject({ kind: 'reload', number: 1, lane: 0, signal: 'SIGHUP' })
+    world.tell({ type: 'change', detail: 'b.py' })
+    expect(activities(world.state)).not.toContainEqual(first)
+    world.settle()
+    expect(world.state.front).toMatchObject({ kind: 'ready', generation: { number: 1 } })
+    expect(world.state.lastSwap).toMatchObject({ from: 1, to: 1, cause: 'b.py', policy: 'reload' })
+  })
+
+  test.each([
+    ['a server that the signal ends', (world: World) => world.exit(1, 129), 'exit 129'],
+    [
+      'one that lost its socket by it',
+      (world: World) => world.tell({ type: 'reload-failed', number: 1, message: 'it is lost' }),
+      'it is lost',
+    ],
+  ])('follows a reload of %s, and says so', (_, goes, why) => {
+    const world = ready({ reload: 'SIGHUP' })
+    world.tell({ type: 'change', detail: 'a.py' })
+    const notices: string[] = []
+    world.onNotice = (message) => notices.push(message)
+    goes(world)
+    world.settle()
+    expect(notices).toEqual([`SIGHUP: ${why}; it is swapped instead`])
+    expect(world.state.front).toMatchObject({ kind: 'ready', generation: { number: 2 } })
+    expect(world.state.lastSwap).toMatchObject({ from: 1, to: 2, cause: 'a.py', policy: 'hold' })
+    expect(world.state.counters.crashes).toBe(0)
+  })
+
+  test('and not a signal where the configuration is another', () => {
+    const world = ready({ reload: 'SIGHUP' })
+    world.tell({ type: 'configure', policy: policy({ reload: 'SIGHUP' }), restart: true, rebind: false })
+    expect(world.state.front).toMatchObject({ kind: 'starting', generation: { number: 2 } })
   })
 
   test('the state survives a round through JSON', () => {

@@ -5,6 +5,7 @@ import { drain } from './drain.ts'
 import { kill, terminate } from './ending.ts'
 import { awaitIdle } from './idle.ts'
 import { awaitReady } from './readiness.ts'
+import { reload } from './reload.ts'
 import { arm, spawn } from './spawn.ts'
 import { pause, type Task } from './task.ts'
 
@@ -61,6 +62,8 @@ function run(activity: Activity, task: Task): Promise<void> {
       return awaitReady(task, activity)
     case 'idle':
       return awaitIdle(task, activity)
+    case 'reload':
+      return reload(task, activity)
     case 'drain':
       return drain(task, activity)
     case 'terminate':

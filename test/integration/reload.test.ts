@@ -1,0 +1,99 @@
+/** `reload`: servers that replace their own workers at a signal are sent it, and are seen to keep their socket. */
+import { expect, test } from 'vitest'
+import { Rig } from '../rig/rig.ts'
+
+const WSGI = (text: string): string => `def app(environ, start):
+    start('200 OK', [('Content-Length', '${text.length}')])
+    return [b'${text}']
+`
+
+const NGINX = (text: string): string => `daemon off;
+error_log stderr;
+pid nginx.pid;
+worker_processes 2;
+events {}
+http {
+  access_log off;
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+  server {
+    listen 8080;
+    return 200 ${text};
+  }
+}
+`
+
+const SERVERS = [
+  {
+    name: 'gunicorn',
+    file: 'app.py',
+    source: WSGI,
+    service: { command: '/usr/bin/gunicorn -w 2 -b 127.0.0.1:$PORT app:app' },
+    binds: undefined,
+  },
+  {
+    name: 'nginx',
+    file: 'nginx.conf',
+    source: NGINX,
+    service: { command: '/usr/sbin/nginx -p . -c nginx.conf' },
+    binds: 8080,
+  },
+]
+
+test.each(SERVERS)(
+  '$name is sent SIGHUP under load: nothing is refused, its master stays, new content is served',
+  async ({ file, source, service, binds }) => {
+    await using rig = await Rig.create({ files: { [file]: source('v1') } })
+    const port = await rig.port()
+    const listen = binds === undefined ? port : { address: port, binds }
+    await rig.configure({ api: { ...service, listen, watch: [file], reload: 'SIGHUP' } })
+    await rig.up()
+    expect((await rig.request(port)).body).toBe('v1')
+    const { pid } = await rig.until('api', 'ready')
+    const load = rig.load({ port, rate: 50 })
+    for (const save of [2, 3]) {
+      await rig.write({ [file]: source(`v${save}`) })
+      expect(await rig.succeed('wait', 'api')).toMatchObject({ stdout: expect.stringContaining(file) })
+      await rig.eventually(async () => (await rig.request(port)).body === `v${save}`)
+    }
+    const { ok, sent, failures } = await load.stop()
+    expect({ ok, failures }).toEqual({ ok: sent, failures: [] })
+    expect(await rig.service('api')).toMatchObject({
+      state: 'ready',
+      generation: 1,
+      pid,
+      swaps: 2,
+      crashes: 0,
+      lastSwap: { from: 1, to: 1, cause: file, policy: 'reload', cut: 0 },
+    })
+  },
+)
+
+test('a server that the signal ends is swapped instead, and devsock says so', async () => {
+  const source = (text: string): string =>
+    `require('http').createServer((_, response) => response.end('${text}')).listen(process.env.PORT)`
+  await using rig = await Rig.create({ files: { 'server.js': source('v1') } })
+  const port = await rig.port()
+  await rig.configure({
+    api: { command: 'node server.js', listen: port, watch: ['server.js'], reload: 'SIGHUP' },
+  })
+  const up = rig.start('up', '--json')
+  await rig.eventually(() => up.stdout.includes('"type":"snapshot"'))
+  await rig.request(port)
+  await rig.until('api', 'ready')
+  const load = rig.load({ port, rate: 20 })
+  await rig.write({ 'server.js': source('v2') })
+  await rig.succeed('wait', 'api')
+  expect((await rig.request(port)).body).toBe('v2')
+  expect((await load.stop()).refused).toBe(0)
+  expect(await rig.service('api')).toMatchObject({
+    generation: 2,
+    crashes: 0,
+    lastSwap: { from: 1, to: 2, policy: 'hold' },
+  })
+  await rig.eventually(() => up.stdout.includes('SIGHUP: killed by SIGHUP; it is swapped instead'))
+  up.kill('SIGINT')
+})
