@@ -40,6 +40,7 @@ describe('a configuration is resolved', () => {
           start: 'on-demand',
           watch: null,
           swap: 'hold',
+          reload: null,
           ready: { kind: 'accept', timeoutMs: 30_000 },
           drainMs: 5_000,
           stop: { signal: 'SIGTERM', timeoutMs: 5_000 },
