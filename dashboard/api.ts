@@ -1,6 +1,7 @@
 import {
   type ErrorDocument,
   fail,
+  type LogLine,
   ok,
   type PortListing,
   type PortOwner,
@@ -37,6 +38,21 @@ export class Api {
 
   free(port: number): Promise<Result<{ ended: PortOwner[]; ms: number }>> {
     return this.#exchange('POST', `/v1/ports/${port}/free`, {})
+  }
+
+  /** The last lines of one generation; none where they cannot be had. */
+  async lastLines(id: string, generation: number, last: number): Promise<LogLine[]> {
+    try {
+      const path = `${servicePath(id)}/logs?generation=${generation}&last=${last}`
+      const response = await this.#fetch('GET', path, {})
+      if (!response.ok) return []
+      const lines = (await response.text()).split('\n').slice(0, -1)
+      return lines.map((line) => JSON.parse(line) as LogLine)
+    } catch (error) {
+      // The daemon has gone: they are asked for again when somebody looks again.
+      if (error instanceof TypeError) return []
+      throw error
+    }
   }
 
   /** Lines of a service's log, the last `last` of them and then those to come. Ends with the daemon, or the signal. */

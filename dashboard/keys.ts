@@ -14,6 +14,8 @@ export const KEYS: [keys: string[], does: string][] = [
   [['o'], 'open it in a new tab'],
   [['f'], 'free its port'],
   [['/'], 'search'],
+  [['m'], 'in a log: only matches, or all lines with matches marked'],
+  [['n', 'N'], 'in a log: next match, match before'],
   [['w', 'c'], 'in a log: wrap lines, clear'],
   [['End'], 'in a log: follow'],
   [['Esc'], 'back'],

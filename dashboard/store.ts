@@ -2,12 +2,11 @@ import { createContext, useContext, useSyncExternalStore } from 'react'
 import type { DevsockEvent, Failure } from '../proxy/protocol.ts'
 import { Api } from './api.ts'
 import { EventStream, type Link } from './event-stream.ts'
+import { onNextFrame } from './frame.ts'
 import type { History } from './model/history.ts'
 import { apply, emptyModel, type Model, sampled, withNotice, withoutNotice } from './model/model.ts'
 
 const SAMPLE_MS = 1_000
-/** A hidden page gets no animation frames. */
-const HIDDEN_MS = 200
 const HISTORY_KEY = 'devsock-history'
 
 /** The model, kept up by the event stream, and shown a frame at a time however many events come. */
@@ -74,13 +73,11 @@ export class Store implements Disposable {
     this.#next = model
     if (this.#scheduled) return
     this.#scheduled = true
-    const show = (): void => {
+    onNextFrame(() => {
       this.#scheduled = false
       this.#shown = this.#next
       for (const listener of this.#listeners) listener()
-    }
-    if (document.hidden) setTimeout(show, HIDDEN_MS)
-    else requestAnimationFrame(show)
+    })
   }
 }
 

@@ -112,6 +112,8 @@ export interface ServiceStatus {
   cpu: number | null
   readyAt: string | null
   lastConnectionAt: string | null
+  /** When it goes to sleep if nobody connects until then; null: it is busy, or never sleeps by itself. */
+  idleAt: string | null
   debugger: boolean
   lastSwap: SwapReceipt | null
   lastExit: ExitStatus | null
@@ -150,6 +152,8 @@ export interface Problem {
   column: number | null
   /** `services.api.listen` */
   path: string
+  /** The line as it is written; absent where it is not known, or may hold a value of the environment. */
+  text?: string
 }
 
 /** POST /v1/projects (control socket only). */

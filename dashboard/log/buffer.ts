@@ -21,7 +21,7 @@ export interface Filter {
 }
 
 /** Lines kept; beyond it the oldest go, many at once. */
-const MOST_LINES = 100_000
+export const MOST_LINES = 100_000
 const DROPPED = 10_000
 
 const ERRORS = /\b(?:error|fatal|panic|exception|critical|traceback|err!|unhandled\w*)\b|"level":(?:50|60)\b/i
@@ -37,6 +37,8 @@ export class LogBuffer {
   #passes: (line: Line) => boolean = () => true
   #clearedBefore = 0
   #key = 0
+  /** Offset of the last line, by generation: a stream that is begun again tells what is known once more. */
+  readonly #last = new Map<number, number>()
   readonly #listeners = new Set<() => void>()
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -51,9 +53,11 @@ export class LogBuffer {
   }
 
   append(lines: readonly LogLine[]): void {
-    const fresh = lines.map(({ at, generation, text }): Line => {
+    const fresh = lines.flatMap(({ at, generation, offset, text }): Line[] => {
+      if (offset <= (this.#last.get(generation) ?? -1)) return []
+      this.#last.set(generation, offset)
       this.#key += 1
-      return { key: this.#key, at, generation, text, plain: plainText(text) }
+      return [{ key: this.#key, at, generation, text, plain: plainText(text) }]
     })
     for (const line of fresh) this.#lines.push(line)
     const newest = fresh.at(-1)?.generation
@@ -67,14 +71,6 @@ export class LogBuffer {
     }
     const passing = fresh.filter(this.#passes)
     if (passing.length > 0) this.#show(this.shown.concat(passing))
-  }
-
-  /** Forgets everything: a new stream tells it from the start. */
-  reset(): void {
-    this.#lines = []
-    this.generations = []
-    this.#clearedBefore = 0
-    this.#show([])
   }
 
   /** Hides what is there by now; the service's log keeps it. */

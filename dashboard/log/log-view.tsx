@@ -1,40 +1,55 @@
-import { useVirtualizer } from '@tanstack/react-virtual'
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
+import { useEffect, useMemo, useRef, useState } from 'react'
 import { useKeys } from '../keys.ts'
 import { plural } from '../model/words.ts'
 import { setQuery, useQueryText, useRoute } from '../route.ts'
 import { useStore } from '../store.ts'
 import { type Level, type Line, type LogBuffer, matcherOf } from './buffer.ts'
-import { LogRow } from './row.tsx'
+import { Lines } from './lines.tsx'
+import { nextMatch } from './search.ts'
 import { useLog } from './use-log.ts'
 
-/** px; a line that is wrapped is measured. */
-const LINE_HEIGHT = 20
-/** px from the end that still count as the end. */
-const NEAR = 24
 const WRAP_KEY = 'devsock-wrap'
 
-/** The log of a service: followed until somebody scrolls up, filtered by what the address says. */
+/** The log of a service: followed until somebody scrolls up, filtered or searched by what the address says. */
 export function LogView({ service }: { service: string }) {
-  const { buffer, lines } = useLog(service)
+  const { buffer, lines, hasEarlier, loadEarlier } = useLog(service)
   const { query } = useRoute()
   const [text, setText] = useQueryText('q')
   const generation = Number(query.get('generation')) || null
   const level = levelOf(query.get('level'))
+  /** All lines stay, and one goes from match to match. */
+  const isSearching = query.get('context') === '1'
   const [isWrapped, setWrapped] = useState(() => sessionStorage.getItem(WRAP_KEY) === '1')
   const [isFollowing, setFollowing] = useState(true)
+  const [found, setFound] = useState<number | null>(null)
   const search = useRef<HTMLInputElement>(null)
-  useEffect(() => buffer.filter({ text, generation, level }), [buffer, text, generation, level])
+  const top = useRef(0)
+  const filtered = isSearching ? '' : text
+  useEffect(() => buffer.filter({ text: filtered, generation, level }), [buffer, filtered, generation, level])
   const matcher = useMemo(() => matcherOf(text), [text])
 
   const wrap = (): void => {
     sessionStorage.setItem(WRAP_KEY, isWrapped ? '0' : '1')
     setWrapped(!isWrapped)
   }
+  const find = (isDown: boolean): void => {
+    if (matcher === null || !isSearching) return
+    const key = nextMatch(
+      lines,
+      matcher,
+      found ?? (isFollowing ? Number.POSITIVE_INFINITY : top.current),
+      isDown,
+    )
+    setFollowing(key === null && isFollowing)
+    setFound(key)
+  }
   useKeys({
     '/': () => search.current?.focus(),
     w: wrap,
     c: () => buffer.clear(),
+    m: () => setQuery({ context: isSearching ? '' : '1' }),
+    n: () => find(true),
+    N: () => find(false),
     End: () => setFollowing(true),
   })
 
@@ -44,16 +59,50 @@ export function LogView({ service }: { service: string }) {
         <input
           ref={search}
           type="search"
-          placeholder="filter, or /regex/"
-          aria-label="filter lines"
+          placeholder="text, or /regex/"
+          aria-label="search lines"
           value={text}
-          onChange={({ target }) => setText(target.value)}
+          onChange={({ target }) => {
+            setText(target.value)
+            setFound(null)
+          }}
           onKeyDown={(event) => {
+            if (event.key === 'Enter') return find(event.shiftKey)
             if (event.key !== 'Escape') return
             setText('')
             event.currentTarget.blur()
           }}
         />
+        <button
+          type="button"
+          aria-pressed={!isSearching}
+          title="hide the lines that do not match (m)"
+          onClick={() => setQuery({ context: isSearching ? '' : '1' })}
+        >
+          Only matches
+        </button>
+        {isSearching && (
+          <>
+            <button
+              type="button"
+              aria-label="match before"
+              title="match before (N, Enter)"
+              disabled={matcher === null}
+              onClick={() => find(false)}
+            >
+              ↑
+            </button>
+            <button
+              type="button"
+              aria-label="next match"
+              title="next match (n, Shift+Enter)"
+              disabled={matcher === null}
+              onClick={() => find(true)}
+            >
+              ↓
+            </button>
+          </>
+        )}
         <select
           aria-label="generation"
           value={generation ?? ''}
@@ -76,11 +125,20 @@ export function LogView({ service }: { service: string }) {
           <option value="errors">errors</option>
         </select>
         <span className="log-count">
-          {text === '' && level === 'all' && generation === null
+          {filtered === '' && level === 'all' && generation === null
             ? plural(lines.length, 'line')
             : `${lines.length} of ${plural(buffer.size, 'line')}`}
         </span>
         <span className="log-tools">
+          {hasEarlier && (
+            <button
+              type="button"
+              title="read everything that is kept, up to 100,000 lines"
+              onClick={loadEarlier}
+            >
+              Earlier lines
+            </button>
+          )}
           <button type="button" aria-pressed={isWrapped} onClick={wrap}>
             Wrap
           </button>
@@ -95,97 +153,19 @@ export function LogView({ service }: { service: string }) {
       </div>
       <Lines
         lines={lines}
-        isEmpty={buffer.size === 0}
+        top={top}
+        found={found}
+        empty={
+          buffer.size === 0
+            ? 'Nothing yet. What the service prints appears here.'
+            : 'No line passes the filter.'
+        }
         matcher={matcher}
         isWrapped={isWrapped}
         isFollowing={isFollowing}
         setFollowing={setFollowing}
       />
     </section>
-  )
-}
-
-interface LinesProps {
-  lines: Line[]
-  isEmpty: boolean
-  matcher: RegExp | null
-  isWrapped: boolean
-  isFollowing: boolean
-  setFollowing(is: boolean): void
-}
-
-function Lines({ lines, isEmpty, matcher, isWrapped, isFollowing, setFollowing }: LinesProps) {
-  const scroller = useRef<HTMLDivElement>(null)
-  const [seen, setSeen] = useState(0)
-  const virtualizer = useVirtualizer({
-    count: lines.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => LINE_HEIGHT,
-    getItemKey: (index) => lines[index]?.key ?? index,
-    overscan: 20,
-  })
-  const height = virtualizer.getTotalSize()
-  const newest = lines.at(-1)?.key ?? 0
-
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a longer or higher list is scrolled again
-  useLayoutEffect(() => {
-    const element = scroller.current
-    if (isFollowing && element) element.scrollTop = element.scrollHeight
-  }, [isFollowing, height, newest])
-  // biome-ignore lint/correctness/useExhaustiveDependencies: sizes that were measured are of the other way
-  useEffect(() => virtualizer.measure(), [isWrapped])
-
-  const onScroll = (): void => {
-    const element = scroller.current
-    if (!element) return
-    const isAtEnd = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR
-    if (isAtEnd !== isFollowing && !isAtEnd) setSeen(newest)
-    setFollowing(isAtEnd)
-  }
-  const missed = isFollowing ? 0 : lines.length - lines.findLastIndex(({ key }) => key <= seen) - 1
-
-  return (
-    <div className="log-frame">
-      <div
-        ref={scroller}
-        className={isWrapped ? 'log-lines wrapped' : 'log-lines'}
-        role="log"
-        aria-label="lines"
-        aria-live="off"
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
-        tabIndex={0}
-        onScroll={onScroll}
-      >
-        <div className="log-sheet" style={{ height }}>
-          {virtualizer.getVirtualItems().map(({ index, key, start }) => {
-            const line = lines[index]
-            if (line === undefined) return null
-            const isFirst = lines[index - 1]?.generation !== line.generation
-            return (
-              <div
-                key={String(key)}
-                ref={isWrapped ? virtualizer.measureElement : undefined}
-                data-index={index}
-                className={isFirst && index > 0 ? 'log-line first' : 'log-line'}
-                style={{ transform: `translateY(${start}px)` }}
-              >
-                <LogRow line={line} isFirst={isFirst} matcher={matcher} />
-              </div>
-            )
-          })}
-        </div>
-        {lines.length === 0 && (
-          <p className="empty">
-            {isEmpty ? 'Nothing yet. What the service prints appears here.' : 'No line passes the filter.'}
-          </p>
-        )}
-      </div>
-      {!isFollowing && (
-        <button type="button" className="log-follow" onClick={() => setFollowing(true)}>
-          {missed > 0 ? `${plural(missed, 'new line')} ↓` : 'Paused · follow ↓'}
-        </button>
-      )}
-    </div>
   )
 }
 

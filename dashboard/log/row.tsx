@@ -23,30 +23,33 @@ export const LogRow = memo(function LogRow({
         {isFirst ? `#${line.generation}` : ''}
       </span>
       <span className="log-text">
-        {marked(segmentsOf(line.text), matcher).map(
-          ({ text, className, colour, background, isMatch }, index) => {
-            const style =
-              colour || background ? { color: colour ?? '', backgroundColor: background ?? '' } : undefined
-            const key = `${index}`
-            if (isMatch)
-              return (
-                <mark key={key} className={className}>
-                  {text}
-                </mark>
-              )
-            return className === '' && style === undefined ? (
-              text
-            ) : (
-              <span key={key} className={className} style={style}>
-                {text}
-              </span>
-            )
-          },
-        )}
+        <LogText text={line.text} matcher={matcher} />
       </span>
     </>
   )
 })
+
+/** What a service printed, in its colours. */
+export function LogText({ text, matcher }: { text: string; matcher: RegExp | null }) {
+  return marked(segmentsOf(text), matcher).map(({ text, className, colour, background, isMatch }, index) => {
+    const style =
+      colour || background ? { color: colour ?? '', backgroundColor: background ?? '' } : undefined
+    const key = `${index}`
+    if (isMatch)
+      return (
+        <mark key={key} className={className}>
+          {text}
+        </mark>
+      )
+    return className === '' && style === undefined ? (
+      text
+    ) : (
+      <span key={key} className={className} style={style}>
+        {text}
+      </span>
+    )
+  })
+}
 
 /** Cut where a match begins or ends: it may go over several colours. */
 function marked(segments: Segment[], matcher: RegExp | null): (Segment & { isMatch?: boolean })[] {

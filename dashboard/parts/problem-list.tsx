@@ -13,11 +13,28 @@ export function ProblemList({ problems, dir }: { problems: Problem[]; dir: strin
             <span>
               {problem.path !== '' && <code className="path">{problem.path}</code>} {problem.message}
             </span>
+            <Excerpt problem={problem} />
             {problem.hint && <span className="soft">{problem.hint}</span>}
           </li>
         ))}
       </ul>
     </div>
+  )
+}
+
+/** The offending line, and where in it. */
+function Excerpt({ problem: { text, line, column } }: { problem: Problem }) {
+  if (text === undefined) return null
+  const indent = text.length - text.trimStart().length
+  const at = Math.max(0, (column ?? 1) - 1 - indent)
+  return (
+    <pre className="excerpt">
+      <span className="soft">{line} │ </span>
+      {text.trimStart()}
+      {column !== null && (
+        <span aria-hidden="true" className="caret">{`\n${' '.repeat(`${line} │ `.length + at)}^`}</span>
+      )}
+    </pre>
   )
 }
 

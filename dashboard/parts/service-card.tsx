@@ -1,6 +1,7 @@
 import { memo } from 'react'
 import type { ServiceStatus, SwapReceipt } from '../../proxy/protocol.ts'
 import { bytes, duration, receiptText } from '../model/words.ts'
+import { IdleCountdown } from './idle-countdown.tsx'
 import { ServiceActions } from './service-actions.tsx'
 import { SocketLinks } from './socket-links.tsx'
 import { Sparkline } from './sparkline.tsx'
@@ -32,16 +33,17 @@ export const ServiceCard = memo(function ServiceCard({
         <SocketLinks sockets={sockets} />
         <p className="soft tabular" hidden={sockets.length === 0}>
           <span className={queued > 0 ? 'queued' : ''}>{queued} queued</span> · {open} open
+          <IdleCountdown at={service.idleAt} />
         </p>
       </div>
       <div className="card-run tabular">
         <p>
-          {[generation === 0 ? 'never ran' : `generation ${generation}`, handover]
+          {[generation === 0 ? 'never ran' : `generation ${generation}`, handover, pid && `pid ${pid}`]
             .filter(Boolean)
             .join(' · ')}
         </p>
-        <p className="soft" title={lastSwap ? receiptText(lastSwap) : undefined}>
-          {[pid === null ? '' : `pid ${pid}`, lastSwap ? swapText(lastSwap) : ''].filter(Boolean).join(' · ')}
+        <p className="soft" title={lastSwap ? `last swap: ${receiptText(lastSwap)}` : undefined}>
+          {lastSwap && swapText(lastSwap)}
         </p>
       </div>
       <div className={memory === null ? 'card-usage idle' : 'card-usage'}>
@@ -56,7 +58,7 @@ export const ServiceCard = memo(function ServiceCard({
   )
 })
 
-/** In short: that somebody was cut is worth a word, that nobody was goes without saying. */
-const swapText = ({ ms, cut }: SwapReceipt): string => `swap ${duration(ms)}${cut > 0 ? `, ${cut} cut` : ''}`
+const swapText = ({ ms, queued, moved, cut }: SwapReceipt): string =>
+  `swap ${duration(ms)} · ${queued} queued · ${moved} moved · ${cut} cut`
 
 const sum = (numbers: number[]): number => numbers.reduce((total, number) => total + number, 0)

@@ -1,9 +1,18 @@
+import type { Wake } from '../../proxy/protocol.ts'
 import type { Entry } from '../model/history.ts'
-import { receiptText, SYMBOLS, timeOfDay } from '../model/words.ts'
+import { nameOf, receiptText, SYMBOLS, timeOfDay } from '../model/words.ts'
 import { setQuery } from '../route.ts'
+import { LastLines } from './last-lines.tsx'
+
+interface TimelineProps {
+  service: string
+  entries: Entry[]
+  wakes: Wake[]
+}
 
 /** What happened to a service, newest first. */
-export function Timeline({ entries }: { entries: Entry[] }) {
+export function Timeline({ service, entries, wakes }: TimelineProps) {
+  const lastFailure = entries.findLast(isFailure)
   return (
     <section className="timeline" aria-label="timeline">
       {entries.length === 0 && (
@@ -18,8 +27,12 @@ export function Timeline({ entries }: { entries: Entry[] }) {
             </span>
             <span className="what">
               <b>{titleOf(entry)}</b> {entry.receipt ? receiptText(entry.receipt) : entry.message}
+              {wokenBy(service, entry, wakes)}
               {entry.hint && entry.state === 'failed' && <span className="soft"> · {entry.hint}</span>}
             </span>
+            {isFailure(entry) && (
+              <LastLines service={service} generation={entry.generation} isOpen={entry === lastFailure} />
+            )}
             {entry.generation > 0 && (
               <button
                 type="button"
@@ -35,6 +48,16 @@ export function Timeline({ entries }: { entries: Entry[] }) {
       </ol>
     </section>
   )
+}
+
+const isFailure = ({ kind, state, generation }: Entry): boolean =>
+  generation > 0 && (kind === 'exit' || state === 'failed')
+
+/** ` · by curl` */
+function wokenBy(service: string, { kind, state, generation }: Entry, wakes: Wake[]): string {
+  if (kind !== 'state' || state !== 'ready') return ''
+  const wake = wakes.findLast((each) => each.service === service && each.generation === generation)
+  return wake?.from ? ` · by ${nameOf(wake.from)}` : ''
 }
 
 const titleOf = ({ kind, state }: Entry): string =>

@@ -4,6 +4,7 @@ import { useKeys } from '../keys.ts'
 import { LogView } from '../log/log-view.tsx'
 import { findService } from '../model/model.ts'
 import { bytes, projectOf } from '../model/words.ts'
+import { IdleCountdown } from '../parts/idle-countdown.tsx'
 import { ServiceActions } from '../parts/service-actions.tsx'
 import { SocketLinks } from '../parts/socket-links.tsx'
 import { Sparkline } from '../parts/sparkline.tsx'
@@ -35,8 +36,9 @@ export function ServiceView({ id }: { id: string }) {
         {reason.hint && <p className="soft">{reason.hint}</p>}
       </div>
       <Facts service={service} />
-      <Timeline entries={model.history[id] ?? []} />
-      <LogView key={id} service={id} />
+      <Timeline service={id} entries={model.history[id] ?? []} wakes={model.wakes} />
+      {/* With another holder the project was down meanwhile: its generations count from 1 again. */}
+      <LogView key={model.daemon?.holderPid} service={id} />
     </div>
   )
 }
@@ -49,7 +51,10 @@ function Facts({ service }: { service: ServiceStatus }) {
       <Fact name="address">
         <SocketLinks sockets={sockets} />
       </Fact>
-      <Fact name="connections">{counts || '-'}</Fact>
+      <Fact name="connections">
+        {counts || '-'}
+        <IdleCountdown at={service.idleAt} />
+      </Fact>
       <Fact name="generation">{generation || '-'}</Fact>
       <Fact name="pid">{pid ?? '-'}</Fact>
       <Fact name="handover">{handover ?? '-'}</Fact>

@@ -45,14 +45,30 @@ function place(complaint: Complaint, sources: readonly Source[]): Problem {
     const { file, line = null, column = null } = complaint.place
     return { ...problem, file, line, column }
   }
-  let best: (Position & { file: string; depth: number }) | null = null
+  let best: (Position & { file: string; depth: number; text: string }) | null = null
   for (const { file, text, root } of sources) {
     const found = locate(text, [...root, ...path], at)
     const depth = found ? found.depth - root.length : -1
-    if (found && depth >= (best?.depth ?? 0)) best = { ...found, file, depth }
+    if (found && depth >= (best?.depth ?? 0)) best = { ...found, file, depth, text }
   }
   const file = best?.file ?? sources[0]?.file ?? null
-  return { ...problem, file, line: best?.line ?? null, column: best?.column ?? null }
+  const line = best === null || path.includes('env') ? null : lineOf(best.text, best.line)
+  return {
+    ...problem,
+    file,
+    line: best?.line ?? null,
+    column: best?.column ?? null,
+    ...(line !== null && { text: line }),
+  }
+}
+
+/** Longer ones are no line that a person wrote. */
+const LONGEST = 160
+
+/** Null where it may show what somebody put into `env`: that reaches no page and no log. */
+function lineOf(text: string, number: number): string | null {
+  const line = text.split('\n')[number - 1]?.trimEnd() ?? ''
+  return line === '' || line.length > LONGEST || /env/i.test(line) ? null : line
 }
 
 /** `services.api.listen[0]`; keys that are no plain word are quoted. */

@@ -39,11 +39,25 @@ export async function streamLogs(
   // Followers first, so that nothing falls between what is read and what is followed.
   if (query.follow !== undefined) output.follow(chosen.slice(-1), { later: query.generation === undefined })
   const files = chosen.map((generation) => unit.log(generation))
-  for await (const line of readMerged(files, { since, last, grep: grep.value }))
+  for await (const line of readMerged(files, { since, last, grep: grep.value })) {
     output.write(line.generation, line)
+    if (response.writableNeedDrain) await drained(response)
+    if (response.destroyed) break
+  }
   if (query.follow === undefined) response.end()
   else output.release()
   return ok(null)
+}
+
+/** Who asks for all of a long log reads it at a pace of their own. */
+async function drained(response: ServerResponse): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      response.off('drain', done).off('close', done)
+      resolve()
+    }
+    response.on('drain', done).on('close', done)
+  })
 }
 
 function expression(text: string | undefined): Result<RegExp | undefined> {

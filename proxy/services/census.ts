@@ -43,13 +43,15 @@ export class Census {
         owner: taken.find((each) => each.socket === socket.name)?.owners[0] ?? null,
       }
     })
-    if (sockets.some(({ open, queued }) => open + queued > 0)) unit.lastConnectionAt = this.#context.now()
+    const isBusy = sockets.some(({ open, queued }) => open + queued > 0)
+    if (isBusy) unit.lastConnectionAt = this.#context.now()
     const { memory, cpu } = unlessShort(() => this.#measure(unit), { memory: null, cpu: null })
     return {
       sockets,
       memory,
       cpu,
       lastConnectionAt: unit.lastConnectionAt,
+      idleAt: isBusy ? null : unit.idleAt,
       debugger: false,
       handover: handover(unit, service),
     }

@@ -48,6 +48,8 @@ export class Unit {
   readonly cpu = new CpuMeter()
   readonly ways: Ways
   lastConnectionAt: number | null = null
+  /** When it will have been idle for as long as its configuration says (ms since the epoch); null: not counted. */
+  idleAt: number | null = null
   /** Generations that a connection started, the newest last. */
   wakes: readonly Wake[] = []
   readonly #adoptions = new Map<number, Adoption>()

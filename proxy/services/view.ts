@@ -39,6 +39,7 @@ export interface Measured {
   /** Percent of one core. */
   cpu: number | null
   lastConnectionAt: number | null
+  idleAt: number | null
   debugger: boolean
   handover: Handover
 }
@@ -63,6 +64,7 @@ export function serviceStatus(id: string, name: string, service: Service, measur
     cpu: measured.cpu,
     readyAt: current === null ? null : iso(service.readyAt),
     lastConnectionAt: iso(measured.lastConnectionAt),
+    idleAt: iso(measured.idleAt),
     debugger: measured.debugger,
     lastSwap: service.lastSwap,
     lastExit: service.lastExit,

@@ -4,32 +4,14 @@ import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DashboardPage, launchBrowser } from '../rig/browser.ts'
-import { Rig } from '../rig/rig.ts'
-import { bump, nodeServer } from '../rig/servers.ts'
+import { bump } from '../rig/servers.ts'
+import { shop } from './shop.ts'
 
 let browser: Browser
 beforeAll(async () => {
   browser = await launchBrowser()
 })
 afterAll(() => browser.close())
-
-interface Shop {
-  rig: Rig
-  web: number
-  api: number
-}
-
-/** `web` and `api`, both held. */
-async function shop(extra = ''): Promise<Shop> {
-  const rig = await Rig.create({ files: { 'web.mjs': nodeServer('v1', extra), 'api.mjs': nodeServer() } })
-  const [web, api] = [await rig.port(), await rig.port()]
-  await rig.configure({
-    web: { command: ['node', 'web.mjs'], listen: web, watch: ['web.mjs'] },
-    api: { command: ['node', 'api.mjs'], listen: api, watch: ['api.mjs'], retry: { limit: 0 } },
-  })
-  await rig.up()
-  return { rig, web, api }
-}
 
 test('the overview shows every service live: state, reason, address, generation, pid, swap', async () => {
   const { rig, web } = await shop()
@@ -110,139 +92,6 @@ test('opening a service is a connection, which wakes it', async () => {
   await dashboard.card('api').getByText('first connection', { exact: false }).waitFor()
 })
 
-test('a service’s page has its log, which follows, and its timeline', async () => {
-  const { rig, web } = await shop("setInterval(() => console.log('tick ' + Date.now()), 20)")
-  await using _ = rig
-  await rig.request(web)
-  await using dashboard = await DashboardPage.open(browser, rig, '#/services/shop/web')
-  const { page } = dashboard
-  const log = page.getByRole('log')
-  await log.getByText(/^tick/).first().waitFor()
-  const atEnd = () =>
-    log.evaluate((e) => e.scrollHeight > e.clientHeight && e.scrollHeight - e.scrollTop - e.clientHeight < 24)
-  await rig.eventually(atEnd, { what: 'a log that follows' })
-  // Scrolling up pauses; the button follows again.
-  await log.hover()
-  await page.mouse.wheel(0, -200)
-  const follow = page.getByRole('button', { name: /new lines? ↓/ })
-  await follow.waitFor()
-  const top = await log.evaluate((element) => element.scrollTop)
-  await page.getByRole('button', { name: /1\d new lines ↓/ }).waitFor()
-  expect(await log.evaluate((element) => element.scrollTop)).toBe(top)
-  await follow.click()
-  await rig.eventually(atEnd, { what: 'a log that follows again' })
-  await rig.edit('web.mjs', bump)
-  const timeline = page.getByRole('region', { name: 'timeline' })
-  await timeline.getByText(/web\.mjs · \d+ ms · \d+ queued · \d+ moved · 0 cut/).waitFor()
-  // A generation of the timeline filters the log.
-  await timeline.getByRole('button', { name: '#2' }).click()
-  await page.getByText(/\d+ of \d+ lines/).waitFor()
-  expect(dashboard.errors).toEqual([])
-})
-
-test('a filter survives a reload; copy, wrap and clear work on what it lets through', async () => {
-  const lines =
-    "for (let i = 0; i < 500; i++) console.log('line ' + i + (i % 50 === 0 ? ' error: broken' : ' fine'))"
-  const { rig, web } = await shop(lines)
-  await using _ = rig
-  await rig.request(web)
-  await using dashboard = await DashboardPage.open(browser, rig, '#/services/shop/web', {
-    permissions: ['clipboard-read', 'clipboard-write'],
-  })
-  const { page } = dashboard
-  await page.getByText('500 lines', { exact: true }).waitFor()
-  await page.getByRole('searchbox').fill('/line (1|2)00 /')
-  await page.getByText('2 of 500 lines').waitFor()
-  expect(await page.locator('mark').allTextContents()).toEqual(['line 100 ', 'line 200 '])
-  await page.waitForURL(/q=/)
-  await page.reload()
-  await page.getByText('2 of 500 lines').waitFor()
-  await page.getByRole('button', { name: 'Copy' }).click()
-  await page.getByText('2 lines copied').waitFor()
-  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(
-    'line 100 error: broken\nline 200 error: broken\n',
-  )
-  await page.getByRole('searchbox').fill('')
-  await page.getByRole('combobox', { name: 'level' }).selectOption('errors')
-  await page.getByText('10 of 500 lines').waitFor()
-  const download = page.waitForEvent('download')
-  await page.getByRole('button', { name: 'Download' }).click()
-  const path = await (await download).path()
-  expect(readFileSync(path, 'utf8').trimEnd().split('\n')).toHaveLength(10)
-  await page.getByRole('button', { name: 'Wrap' }).click()
-  expect(await page.getByRole('button', { name: 'Wrap' }).getAttribute('aria-pressed')).toBe('true')
-  await page.getByRole('button', { name: 'Clear' }).click()
-  await page.getByText('No line passes the filter.').waitFor()
-  expect(dashboard.errors).toEqual([])
-})
-
-test('of a log of 100,000 lines the last 10,000 are there, in a handful of elements', async () => {
-  const { rig, web } = await shop(
-    "console.log(Array.from({ length: 100000 }, (_, i) => 'line ' + i).join('\\n'))",
-  )
-  await using _ = rig
-  await rig.request(web)
-  await using dashboard = await DashboardPage.open(browser, rig, '#/services/shop/web')
-  const log = dashboard.page.getByRole('log')
-  await log.getByText('line 99999').waitFor()
-  expect(await dashboard.page.locator('.log-line').count()).toBeLessThan(150)
-  await dashboard.page.getByText('10000 lines').waitFor()
-})
-
-/** What programs print, and what people who want to harm a page would have them print. */
-const CORPUS = [
-  '<script>window.pwned = 1</script>',
-  '<img src=x onerror="window.pwned = 1">',
-  '<svg/onload=window.pwned=1>',
-  '"><iframe src="javascript:parent.pwned=1"></iframe>',
-  '\u001b[31m<b onmouseover=window.pwned=1>red</b>\u001b[0m',
-  '\u001b]8;;javascript:window.pwned=1\u001b\\a link\u001b]8;;\u001b\\',
-  '\u001b]0;a title\u0007\u001b]52;c;cHduZWQ=\u0007after',
-  '\u001b[2J\u001b[H\u001b[?1049hcleared',
-  '\u001b[38;2;1;2;3;url(http://evil.example/)mcolour',
-  '\u001b[38;5;999999mfar\u001b[48;2;999;0;0mred',
-  '\u202ereversed\u2066',
-  '{{constructor.constructor("window.pwned=1")()}}',
-  'a\u0000b\u0008c',
-  '50 %\r100 %',
-]
-
-test('whatever a service prints is text: no markup, no script, no link, no escape', async () => {
-  const { rig, web } = await shop(
-    `for (const line of ${JSON.stringify(CORPUS)}) console.log(line)\nconsole.log('END')`,
-  )
-  await using _ = rig
-  await rig.request(web)
-  await using dashboard = await DashboardPage.open(browser, rig, '#/services/shop/web')
-  const { page } = dashboard
-  await page.getByRole('log').getByText('END').waitFor()
-  const lines = await page.locator('.log-text').allTextContents()
-  expect(lines).toEqual([
-    '<script>window.pwned = 1</script>',
-    '<img src=x onerror="window.pwned = 1">',
-    '<svg/onload=window.pwned=1>',
-    '"><iframe src="javascript:parent.pwned=1"></iframe>',
-    '<b onmouseover=window.pwned=1>red</b>',
-    'a link',
-    'after',
-    'cleared',
-    // `u` ends the sequence, as ECMA-48 has it; the rest is text.
-    'rl(http://evil.example/)mcolour',
-    'farred',
-    'reversed',
-    '{{constructor.constructor("window.pwned=1")()}}',
-    'abc',
-    '100 %',
-    'END',
-  ])
-  expect(await page.locator('.log-lines :is(script, img, svg, iframe, a, b)').count()).toBe(0)
-  expect(await page.locator('.log-text .ansi-1').first().textContent()).toContain('<b onmouseover')
-  expect(await page.evaluate(() => 'pwned' in window)).toBe(false)
-  expect(await page.title()).toContain('devsock')
-  expect(dashboard.errors).toEqual([])
-  expect([...dashboard.hosts]).toEqual([new URL(dashboard.origin).host])
-})
-
 test('ports lists this machine and frees one after a question that says whose it is', async () => {
   const { rig } = await shop()
   await using _ = rig
@@ -314,30 +163,6 @@ test('a daemon that is killed is said to be away, and the page is right again by
   await rig.request(web)
   await dashboard.card('web').getByText('ready', { exact: true }).waitFor()
   expect(dashboard.errors).toEqual([])
-})
-
-test('a log goes on over a killed daemon: no line is missing, none is there twice', async () => {
-  const { rig, web } = await shop("let n = 0; setInterval(() => console.log('line ' + n++), 20)")
-  await using _ = rig
-  await rig.request(web)
-  await using dashboard = await DashboardPage.open(browser, rig, '#/services/shop/web')
-  const log = dashboard.page.getByRole('log')
-  await log.getByText('line 20', { exact: true }).waitFor()
-  process.kill(await rig.daemonPid(), 'SIGKILL')
-  // Written after the kill, and shown: the stream was begun again.
-  await log
-    .getByText(/^line [1-9]\d\d$/)
-    .first()
-    .waitFor()
-  // A line that comes in the same frame may win once against the hand that scrolls.
-  await rig.eventually(async () => {
-    await log.evaluate((element) => element.scrollTo(0, 0))
-    return (await log.getByText('line 0', { exact: true }).count()) > 0
-  })
-  const first = await dashboard.page.locator('.log-text').allTextContents()
-  expect(first.slice(0, 20)).toEqual(Array.from({ length: 20 }, (_, index) => `line ${index}`))
-  await dashboard.page.getByRole('searchbox').fill('/^line (19|20|21|50|99)$/')
-  await dashboard.page.getByText(/^5 of/).waitFor()
 })
 
 test('a project that goes down goes from the page, and comes back to it', async () => {

@@ -169,6 +169,7 @@ export const service = (name: string, more: Partial<ServiceStatus> = {}): Servic
   cpu: null,
   readyAt: null,
   lastConnectionAt: null,
+  idleAt: null,
   debugger: false,
   lastSwap: null,
   lastExit: null,

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { LogBuffer, matcherOf } from '../../dashboard/log/buffer.ts'
 import { apply, emptyModel, type Model, sampled } from '../../dashboard/model/model.ts'
 import { CURVE_POINTS } from '../../dashboard/model/usage.ts'
 import { parseRoute, serviceHref } from '../../dashboard/route.ts'
@@ -91,47 +90,6 @@ test('a curve is a minute long, and has holes where nothing ran', () => {
   expect(model.usage['shop/api']?.cpu.at(-1)).toBe(3)
   model = sampled(apply(model, told(service('api'))), 100_000)
   expect(model.usage['shop/api']?.memory.slice(-2)).toEqual([7, null])
-})
-
-test('a filter is text in any case, a regular expression between slashes, a generation, a level', () => {
-  const buffer = new LogBuffer()
-  const texts = ['GET /a.b 200', 'Error: broken', 'warning: slow', 'GET /aXb 200']
-  const lines = texts.map((text, index) => ({
-    at: '',
-    project: 'shop',
-    service: 'api',
-    generation: 1 + (index >> 1),
-    offset: index,
-    text,
-  }))
-  buffer.append(lines)
-  const with_ = (filter: Partial<Parameters<LogBuffer['filter']>[0]>): string[] => {
-    buffer.filter({ text: '', generation: null, level: 'all', ...filter })
-    return buffer.shown.map(({ plain }) => plain)
-  }
-  expect(with_({ text: 'a.B' })).toEqual(['GET /a.b 200'])
-  expect(with_({ text: '/a.b/' })).toEqual(['GET /a.b 200', 'GET /aXb 200'])
-  expect(with_({ generation: 2 })).toEqual(['warning: slow', 'GET /aXb 200'])
-  expect(with_({ level: 'errors' })).toEqual(['Error: broken'])
-  expect(with_({ level: 'warnings' })).toEqual(['Error: broken', 'warning: slow'])
-  expect(with_({ text: 'nothing' })).toEqual([])
-  // What comes later goes through the same filter.
-  buffer.append([{ at: '', project: 'shop', service: 'api', generation: 3, offset: 9, text: 'nothing new' }])
-  expect(buffer.shown.map(({ plain }) => plain)).toEqual(['nothing new'])
-  expect(matcherOf('/[/')?.source).toBe('\\/\\[\\/')
-})
-
-test('a log keeps its last 100,000 lines, and clearing hides what is there by now', () => {
-  const buffer = new LogBuffer()
-  const line = (text: string) => ({ at: '', project: 'shop', service: 'api', generation: 1, offset: 0, text })
-  for (let chunk = 0; chunk < 12; chunk += 1)
-    buffer.append(Array.from({ length: 10_000 }, (_, index) => line(`${chunk * 10_000 + index}`)))
-  expect(buffer.size).toBeLessThanOrEqual(110_000)
-  expect(buffer.shown.at(-1)?.text).toBe('119999')
-  buffer.clear()
-  expect(buffer.shown).toEqual([])
-  buffer.append([line('new')])
-  expect(buffer.shown.map(({ text }) => text)).toEqual(['new'])
 })
 
 test('a place in the address survives any name', () => {

@@ -11,11 +11,17 @@ export async function awaitIdle(task: Task, { lane }: { number: number; lane: nu
   const { idleMs } = task.unit.service
   if (idleMs === null) return
   const step = Math.min(MAX_STEP_MS, Math.max(MIN_STEP_MS, idleMs / STEPS))
+  const { unit } = task
   let since = task.context.now()
-  for (;;) {
-    await pause(Math.min(step, idleMs), task)
-    const now = task.context.now()
-    if (openConnections(task, lane) > 0) since = now
-    else if (now - since >= idleMs) return task.tell({ type: 'idle' })
+  try {
+    for (;;) {
+      unit.idleAt = since + idleMs
+      await pause(Math.min(step, idleMs), task)
+      const now = task.context.now()
+      if (openConnections(task, lane) > 0) since = now
+      else if (now - since >= idleMs) return task.tell({ type: 'idle' })
+    }
+  } finally {
+    unit.idleAt = null
   }
 }
