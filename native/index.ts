@@ -46,12 +46,14 @@ export interface Seqpacket extends Disposable {
   /**
    * `onMessage` gets every message and owns its descriptors; fewer than were sent arrive where this process has
    * no number left for them (EMFILE). `onClose` comes once, after the last message, when the other end or an
-   * error ends it; not after a close() from here. Once started it keeps the process alive until it is closed.
+   * error ends it; not after a close() from here. Once started it keeps the process alive until it is closed, or
+   * after unref() not at all.
    */
   start(
     onMessage: (data: Buffer, descriptors: Descriptor[]) => void,
     onClose: (error: SystemError | null) => void,
   ): void
+  unref(): void
   /** Idempotent. What was not sent yet is lost. */
   close(): void
 }

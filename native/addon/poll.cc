@@ -59,6 +59,10 @@ int Poll::want(int events) {
   return uv_poll_start(&handle_->poll, events, Handle::on_poll);
 }
 
+void Poll::unref() {
+  if (handle_) uv_unref(reinterpret_cast<uv_handle_t*>(&handle_->poll));
+}
+
 void Poll::close() {
   if (!handle_) return;
   Handle* handle = std::exchange(handle_, nullptr);

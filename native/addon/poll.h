@@ -24,6 +24,8 @@ class Poll {
   int open(Napi::Env env, int fd, OnEvent on_event);
   /// Which events to wait for; 0: none. Errors and hang-ups come with any.
   int want(int events);
+  /// From now on it does not keep the environment alive.
+  void unref();
   /// Idempotent. No event comes after it, and the descriptor may be closed at once.
   void close();
   explicit operator bool() const { return handle_ != nullptr; }

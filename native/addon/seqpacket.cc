@@ -31,6 +31,7 @@ Napi::Function Seqpacket::define(Napi::Env env) {
                          getter_named<Seqpacket, &Seqpacket::peer>("peer"),
                          method_named<Seqpacket, &Seqpacket::send>("send"),
                          method_named<Seqpacket, &Seqpacket::start>("start"),
+                         method_named<Seqpacket, &Seqpacket::unref>("unref"),
                          method_named<Seqpacket, &Seqpacket::close>("close"),
                      });
 }
@@ -120,6 +121,8 @@ void Seqpacket::start(const Napi::CallbackInfo& info) {
   Ref();  // nobody need keep what the event loop calls
   update_interest();
 }
+
+void Seqpacket::unref(const Napi::CallbackInfo&) { poll_.unref(); }
 
 void Seqpacket::close(const Napi::CallbackInfo&) { release(); }
 

@@ -34,6 +34,7 @@ class Seqpacket : public Napi::ObjectWrap<Seqpacket> {
   Napi::Value peer(const Napi::CallbackInfo& info);
   void send(const Napi::CallbackInfo& info);
   void start(const Napi::CallbackInfo& info);
+  void unref(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
 
   void on_event(int status, int events);

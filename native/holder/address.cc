@@ -95,6 +95,11 @@ std::optional<SocketAddress> unix_address(const std::string& path) {
   return address;
 }
 
+std::optional<SocketAddress> connectable(const Address& address) {
+  if (address.is_unix()) return unix_address(address.path);
+  return literal_address(address.kind == Address::Kind::ip ? address.host : "127.0.0.1", address.port);
+}
+
 std::optional<SocketAddress> local_address(int socket) {
   SocketAddress address;
   address.size = sizeof address.storage;

@@ -51,6 +51,8 @@ struct SocketAddress {
 std::optional<SocketAddress> literal_address(const std::string& host, uint16_t port);
 /// Nothing for a path that is too long or has a NUL.
 std::optional<SocketAddress> unix_address(const std::string& path);
+/// Where that address is connected to from this machine; with a port, for what has one.
+std::optional<SocketAddress> connectable(const Address& address);
 /// The local address of a socket.
 std::optional<SocketAddress> local_address(int socket);
 

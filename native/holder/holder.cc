@@ -18,7 +18,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kHelloDeadline = 5s;
-constexpr size_t kMaxPeers = 1024;
+// Every Node server below a generation stays connected.
+constexpr size_t kMaxPeers = 4096;
 
 UniqueFd open_spare() { return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
@@ -52,7 +53,8 @@ Holder::Holder(Loop& loop, RuntimeFolder folder, UniqueFd listener, Launch daemo
                           return socket ? (*socket)->slot(slot.index).listener.get() : -1;
                         }},
                    [this](pid_t pid) { return daemon_.is(pid); }),
-      relays_(loop) {}
+      relays_(loop),
+      parked_(loop, [this](const std::string& name) { wake_for_parked(name); }) {}
 
 Failed Holder::start(bool adopt) {
   if (!listener_watch_.open(loop_, listener_.get(), EPOLLIN, [this](uint32_t) { on_connection(); })) {
@@ -97,6 +99,7 @@ void Holder::on_connection() {
 }
 
 void Holder::on_closed(Peer& peer) {
+  forget_peer(peer);
   if (daemon_peer_ == &peer) {
     daemon_peer_ = nullptr;
     // Nobody waits for these any more; armed specs stay.
@@ -234,6 +237,7 @@ void Holder::shut_down(bool end_daemon_now, std::function<void()> released) {
   generations_.kill_all([this, end_daemon_now, released = std::move(released)] {
     for (const auto& [name, socket] : sockets_) socket->remove_path();
     sockets_.clear();
+    parked_.clear();
     listener_watch_.close();
     listener_.reset();
     folder_.remove();

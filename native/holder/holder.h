@@ -12,6 +12,7 @@
 #include "generation.h"
 #include "held_socket.h"
 #include "loop.h"
+#include "parked.h"
 #include "peer.h"
 #include "relay.h"
 #include "result.h"
@@ -74,9 +75,47 @@ class Holder {
   Result<Reply> store(Call call);
   Result<Reply> adopt(Call call);
   Result<Reply> drop(Call call);
+
+  // Connections that go from one generation to the next: moves.cc.
+  Result<Reply> receive(Call call);
+  Result<Reply> park(Call call);
+  Result<Reply> take(Call call);
+  Result<Reply> pass(Call call);
+  Result<Reply> drain(Call call);
+  /// A program of a generation that takes what is parked of one of its sockets, and lets go when it is to drain.
+  struct Receiver {
+    Peer* peer;
+    std::string generation;
+    std::string position;
+    SpecSlot slot;
+  };
+  /// What a generation that is to drain has done.
+  struct Drain {
+    size_t moved = 0;
+    bool asked = false;
+  };
+  /// What a peer took last; kept until it asks again, so that it is not lost with the peer.
+  struct Given {
+    std::string name;
+    std::vector<UniqueFd> connections;
+  };
+  const Receiver* receiver(const Peer& peer, const std::string& position) const;
+  bool receives_now(const Receiver& receiver);
+  size_t count_receivers(const std::string& name);
+  void offer(const std::string& name);
+  void forget_peer(Peer& peer);
+  void wake_for_parked(const std::string& name);
   void list(Call call);
   void list_generation(Peer& peer, const std::string& seq, const Generation& generation);
 
+  /// A slot that a program asks for by its position among those of its generation.
+  struct Claimed {
+    const Generation* generation;
+    SpecSlot slot;
+    HeldSocket* socket;
+  };
+  /// A program may have what its own generation was started with, and nothing else.
+  Result<Claimed> claimed(const Peer& peer, const std::string& position);
   HeldSocket* find_socket(const std::string& name);
   Result<HeldSocket*> find_slot(const std::string& name, const std::string& index);
   Failed enter(std::unique_ptr<HeldSocket> socket);
@@ -98,6 +137,10 @@ class Holder {
   DaemonProcess daemon_;
   Generations generations_;
   Relays relays_;
+  Parked parked_;
+  std::vector<Receiver> receivers_;
+  std::map<Peer*, Given> given_;
+  std::map<std::string, Drain> drains_;
   std::map<std::string, std::unique_ptr<HeldSocket>> sockets_;
   std::map<std::string, Armed> armed_;
   /// Slots that were shut down, in that order, until the present batch of events is through.

@@ -35,12 +35,12 @@ Result<size_t> Relays::take(int listener, const SocketAddress& target) {
     ::fcntl(listener, F_SETFL, flags);
     if (!client && (error == EAGAIN || error == ECONNABORTED || error == EINTR)) continue;
     if (!client) return failed("accept4", "slot", error);
-    if (start(std::move(client), target)) count++;
+    if (carry(std::move(client), target)) count++;
   }
   return count;
 }
 
-bool Relays::start(UniqueFd client, const SocketAddress& target) {
+bool Relays::carry(UniqueFd client, const SocketAddress& target) {
   UniqueFd server(::socket(target.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!server) return false;
   if (::connect(server.get(), target.get(), target.size) != 0 && errno != EINPROGRESS) return false;

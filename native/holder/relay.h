@@ -23,6 +23,8 @@ class Relays {
   /// Accepts what waits at `listener` and connects each to `target`, the address of the same socket. The number of
   /// connections.
   Result<size_t> take(int listener, const SocketAddress& target);
+  /// One connection. False where it could not be begun: then it is closed.
+  bool carry(UniqueFd client, const SocketAddress& target);
 
  private:
   /// Bytes read from one end that the other has not taken yet.
@@ -43,7 +45,6 @@ class Relays {
     bool over = false;
   };
 
-  bool start(UniqueFd client, const SocketAddress& target);
   void pump(Relay& relay);
   static bool move(Direction& direction, int from, int to);
   void end(Relay& relay);

@@ -69,7 +69,9 @@ const std::map<std::string, Holder::Verb>& Holder::verbs() {
       {"strays", {1, 1, 0, false, &Holder::strays}}, {"forget", {1, 1, 0, false, &Holder::forget}},
       {"relay", {2, 2, 0, false, &Holder::relay}},   {"fetch", {1, 1, 0, true, &Holder::fetch}},
       {"claim", {1, 1, 0, true, &Holder::claim}},    {"drop", {1, 1, 0, false, &Holder::drop}},
-      {"store", {5, 7, -1, false, &Holder::store}},
+      {"store", {5, 7, -1, false, &Holder::store}},  {"receive", {1, 1, 0, true, &Holder::receive}},
+      {"park", {1, 1, -1, true, &Holder::park}},     {"take", {1, 1, 0, true, &Holder::take}},
+      {"pass", {1, 1, 0, false, &Holder::pass}},     {"drain", {1, 1, 0, false, &Holder::drain}},
       {"adopt", {5, 5 + kMaxDescriptors, -1, false, &Holder::adopt}},
   };
   return table;
@@ -165,6 +167,7 @@ Result<Reply> Holder::steer(Call call) {
   auto socket = find_slot(call.args[0], call.args[1]);
   if (!socket) return socket.error();
   if (auto error = (*socket)->steer(*parse_number<uint32_t>(call.args[1]))) return *error;
+  offer(call.args[0]);
   return Reply{};
 }
 
@@ -191,6 +194,9 @@ Result<Reply> Holder::arm(Call call) {
   if (before != armed_.end()) touched.insert(touched.end(), before->second.slots.begin(), before->second.slots.end());
   armed_.insert_or_assign(call.args[0], Armed{std::move(call.fds[0]), spec->id, std::move(spec->slots)});
   for (const SpecSlot& slot : touched) update_interest(slot.socket);
+  for (const SpecSlot& slot : touched) {
+    if (parked_.has_asked(slot.socket)) loop_.defer([this, name = slot.socket] { wake_for_parked(name); });
+  }
   return Reply{};
 }
 
@@ -230,6 +236,7 @@ Result<Reply> Holder::strays(Call call) {
 
 Result<Reply> Holder::forget(Call call) {
   if (auto error = generations_.forget(call.args[0])) return *error;
+  drains_.erase(call.args[0]);
   return Reply{};
 }
 
@@ -239,11 +246,7 @@ Result<Reply> Holder::relay(Call call) {
   HeldSocket& socket = **found;
   const auto index = *parse_number<uint32_t>(call.args[1]);
   if (index == socket.record().steered) return malformed("relay: connections go to that slot");
-  const Address& address = socket.address();
-  // The socket's own address leads to the steered slot.
-  const auto target = address.is_unix()                         ? unix_address(address.path)
-                      : address.kind == Address::Kind::ip ? literal_address(address.host, address.port)
-                                                                : literal_address("127.0.0.1", address.port);
+  const auto target = connectable(socket.address());
   if (!target) return malformed("relay: no address");
   auto count = relays_.take(socket.slot(index).listener.get(), *target);
   if (!count) return count.error();
@@ -256,17 +259,22 @@ Result<Reply> Holder::fetch(Call call) {
   return Reply{print(socket->record()), socket->listeners()};
 }
 
-/// A program may have what its own generation was started with, and nothing else.
-Result<Reply> Holder::claim(Call call) {
-  const pid_t pid = call.peer.who().pid;
+Result<Holder::Claimed> Holder::claimed(const Peer& peer, const std::string& position) {
+  const pid_t pid = peer.who().pid;
   const Generation* generation = generations_.owner(pid);
   if (generation == nullptr) return Error{ESRCH, "claim", "process " + std::to_string(pid) + " is of no generation"};
-  const auto place = parse_number<uint32_t>(call.args[0]);
+  const auto place = parse_number<uint32_t>(position);
   if (!place || *place >= generation->slots.size()) return malformed(generation->id + " has no such slot");
   const SpecSlot& slot = generation->slots[*place];
   auto socket = find_slot(slot.socket, std::to_string(slot.index));
   if (!socket) return socket.error();
-  return Reply{{slot.socket}, {(*socket)->slot(slot.index).listener.get()}};
+  return Claimed{generation, slot, *socket};
+}
+
+Result<Reply> Holder::claim(Call call) {
+  auto claim = claimed(call.peer, call.args[0]);
+  if (!claim) return claim.error();
+  return Reply{{claim->slot.socket}, {claim->socket->slot(claim->slot.index).listener.get()}};
 }
 
 Result<Reply> Holder::store(Call call) {
@@ -319,6 +327,7 @@ Result<Reply> Holder::drop(Call call) {
   if (found == sockets_.end()) return Error{ENOENT, "find", "no socket " + call.args[0]};
   found->second->remove_path();
   sockets_.erase(found);
+  parked_.drop(call.args[0]);
   return Reply{};
 }
 
