@@ -63,7 +63,11 @@ const expect = new Expectations(holder)
 const context: Context = {
   holder,
   expect,
-  adopter: { library: preloadLibrary(), holderSocket: join(runtimeDir, 'holder.sock') },
+  adopter: {
+    library: preloadLibrary(),
+    nodeScript: fileURLToPath(new URL('devsock-node.cjs', import.meta.url)),
+    holderSocket: join(runtimeDir, 'holder.sock'),
+  },
   log,
   watchFile: fileWatches(),
   now: Date.now,

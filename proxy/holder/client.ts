@@ -16,6 +16,13 @@ import { encodeSlot, encodeSpec, type GenerationSpec } from './spec.ts'
 /** Who gets a signal: `all` is the group and those of its descendants that left it. */
 export type Scope = 'leader' | 'group' | 'all'
 
+export interface Draining {
+  /** Connections that the generation has parked so far. */
+  moved: number
+  /** Processes that park theirs. */
+  pids: number[]
+}
+
 /** What arrived for one request. Nobody else knows these descriptors. */
 interface Reply {
   fields: string[]
@@ -169,6 +176,25 @@ export class Holder implements Disposable {
   /** Passes on what waits in a slot that nobody serves, to the steered one; how many. */
   relay(name: string, index: number): Promise<number> {
     return this.#ask('relay', [name, String(index)], ({ fields }) => decimal(fields[0] ?? '') ?? 0)
+  }
+
+  /** Parked connections that have asked for something, at most 64; the next call tells that these have arrived. */
+  take(name: string): Promise<Descriptor[]> {
+    return this.#ask('take', [name], ({ descriptors }) => descriptors)
+  }
+
+  /** Passes on what is parked to the steered slot, unless a program of its generation takes it itself; how many. */
+  pass(name: string): Promise<number> {
+    return this.#ask('pass', [name], ({ fields }) => decimal(fields[0] ?? '') ?? 0)
+  }
+
+  /** Asks the programs of a generation that can to park their connections; null where it is not known. Idempotent. */
+  drain(id: string): Promise<Draining | null> {
+    const draining = this.#ask('drain', [id], ({ fields }): Draining => {
+      const [moved = 0, ...pids] = fields.map(decimal).filter((number) => number !== null)
+      return { moved, pids }
+    })
+    return expected(draining.catch(goneIsNull))
   }
 
   fetch(name: string): Promise<HeldSocket> {

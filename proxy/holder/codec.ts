@@ -74,6 +74,8 @@ function decodeEvent(what: string, fields: string[]): HolderEvent | null {
       const index = decimal(b)
       return index === null ? null : { type: 'readable', socket: a, index }
     }
+    case 'parked':
+      return { type: 'parked', socket: a }
     case 'order': {
       const order = decodeOrder(b)
       return order && { type: 'order', socket: a, order }

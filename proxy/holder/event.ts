@@ -16,5 +16,7 @@ export type HolderEvent =
   | { type: 'gone'; id: string }
   /** A watched slot has a connection to accept. */
   | { type: 'readable'; socket: string; index: number }
+  /** Connections of that socket are parked, or one of them has asked for something. */
+  | { type: 'parked'; socket: string }
   /** A listener was shut down by its program and listens again: the kernel's order of the slots is now this. */
   | { type: 'order'; socket: string; order: number[] }

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Descriptor, onReadable, pidfdExited, pidfdOpen } from '../../native/index.ts'
-import { Holder, type Scope } from './client.ts'
+import { type Draining, Holder, type Scope } from './client.ts'
 import { type HolderError, HolderLost } from './error.ts'
 import type { HolderEvent } from './event.ts'
 import type { HeldSocket, HolderList } from './held.ts'
@@ -162,6 +162,18 @@ export class HolderLink implements Disposable {
 
   relay(name: string, index: number): Promise<number> {
     return this.#call((holder) => holder.relay(name, index))
+  }
+
+  take(name: string): Promise<Descriptor[]> {
+    return this.#call((holder) => holder.take(name))
+  }
+
+  pass(name: string): Promise<number> {
+    return this.#call((holder) => holder.pass(name))
+  }
+
+  drain(id: string): Promise<Draining | null> {
+    return this.#call((holder) => holder.drain(id))
   }
 
   /** What the holder has. The descriptors in it are the link's. */

@@ -41,11 +41,16 @@ export class Acceptor implements Disposable {
     for (let taken = 0; taken < BATCH; taken += 1) {
       const fd = accept(this.#slot)
       if (fd === null) return
-      const connection = new Socket({ fd, readable: true, writable: true })
-      // The server's own timers count for it from here; an error of it is the client's business.
-      connection.on('error', () => connection.destroy())
-      this.http.emit('connection', connection)
+      this.serve(fd)
     }
+  }
+
+  /** A connection that was accepted; the number is the acceptor's from here. */
+  serve(fd: number): void {
+    const connection = new Socket({ fd, readable: true, writable: true })
+    // The server's own timers count for it from here; an error of it is the client's business.
+    connection.on('error', () => connection.destroy())
+    this.http.emit('connection', connection)
   }
 
   /** Accepts no more; answers under way are finished. */

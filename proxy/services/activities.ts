@@ -16,6 +16,7 @@ export type Activity =
   | { kind: 'await-ready'; number: number; lane: number }
   | { kind: 'idle'; number: number; lane: number }
   | { kind: 'reload'; number: number; lane: number; signal: NodeJS.Signals; at: number }
+  | { kind: 'pass' }
   | { kind: 'drain'; number: number; lane: number; served: boolean }
   | { kind: 'terminate'; number: number }
   | { kind: 'kill'; number: number }
@@ -57,10 +58,10 @@ function frontActivities(service: Service): Activity[] {
       if (front.reloading && policy.reload) {
         return [{ kind: 'reload', number, lane, signal: policy.reload, at: front.reloading.at }]
       }
-      return policy.sockets ? [{ kind: 'idle', number, lane }] : []
+      return policy.sockets ? [{ kind: 'idle', number, lane }, { kind: 'pass' }] : []
     }
     case 'overlap':
-      return starting(front.next)
+      return [{ kind: 'pass' }, ...starting(front.next)]
     case 'failed': {
       const { answering, retryAt } = front.failed
       const wait: Activity[] = retryAt === null ? [] : [{ kind: 'retry', at: retryAt }]

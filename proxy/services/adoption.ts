@@ -11,6 +11,8 @@ import { unlessGone } from './processes.ts'
 export interface Adopter {
   /** Path of the preload library; null where it cannot be preloaded (see {@link preloadable}). */
   library: string | null
+  /** Path of the script that Node processes drain and take connections with. */
+  nodeScript: string
   /** Where programs ask the holder for a slot that was lost on the way to them. */
   holderSocket: string
 }
@@ -68,19 +70,27 @@ export function withAdoption(
   const clean = { ...env, ...(env.LD_PRELOAD === undefined ? {} : { LD_PRELOAD: theirs.join(':') }) }
   const { library, holderSocket } = adopter
   if (library === null || way !== 'preload') return clean
-  const ports = service.sockets.map((socket) => {
-    const held = port(socket)
-    if (held === null) return '0'
-    return socket.binds === null || socket.binds === held ? `${held}` : `${socket.binds}=${held}`
-  })
   return {
     ...clean,
     LD_PRELOAD: [library, ...theirs].join(':'),
-    DEVSOCK_ADOPT: ports.join(','),
+    DEVSOCK_ADOPT: describePorts(service, port),
     DEVSOCK_HOLDER: holderSocket,
     // AddressSanitizer ends a program in which any library comes before its own.
     ASAN_OPTIONS: [...(env.ASAN_OPTIONS ? [env.ASAN_OPTIONS] : []), 'verify_asan_link_order=0'].join(':'),
   }
+}
+
+/** For DEVSOCK_ADOPT: the port of each socket as the program knows it, and as it is held where that is another. */
+export function describePorts(
+  { sockets }: Pick<ResolvedService, 'sockets'>,
+  port: (socket: ResolvedSocket) => number | null,
+): string {
+  const ports = sockets.map((socket) => {
+    const held = port(socket)
+    if (held === null) return '0'
+    return socket.binds === null || socket.binds === held ? `${held}` : `${socket.binds}=${held}`
+  })
+  return ports.join(',')
 }
 
 /**

@@ -21,8 +21,14 @@ export class Expectations {
     return this.#wait(`ready ${id}`, signal)
   }
 
+  /** Resolves when connections of that socket are parked, or one of them asks. Rejects when the signal is aborted. */
+  parked(socket: string, signal: AbortSignal): Promise<void> {
+    return this.#wait(`parked ${socket}`, signal)
+  }
+
   on(event: HolderEvent): void {
     if (event.type === 'readable') this.#resolve(`readable ${event.socket} ${event.index}`)
+    if (event.type === 'parked') this.#resolve(`parked ${event.socket}`)
     if (event.type === 'ready') this.#resolve(`ready ${event.id}`)
   }
 

@@ -44,11 +44,16 @@ export function openConnections(about: About, lane: number): number {
 /** Those of `rows` that a process of the group has open. */
 export function heldByGroup<T extends { inode: number }>(rows: T[], group: number): T[] {
   if (rows.length === 0) return []
-  const inodes = new Set(
-    allProcesses()
-      .filter((process) => process.group === group)
-      .flatMap(({ pid }) => socketInodes(pid)),
+  const members = allProcesses().filter((process) => process.group === group)
+  return heldByProcesses(
+    rows,
+    members.map(({ pid }) => pid),
   )
+}
+
+/** Those of `rows` that one of the processes has open. */
+export function heldByProcesses<T extends { inode: number }>(rows: T[], pids: number[]): T[] {
+  const inodes = new Set(pids.flatMap(socketInodes))
   return rows.filter(({ inode }) => inodes.has(inode))
 }
 

@@ -132,7 +132,7 @@ class Life {
       case 'gone':
         return this.gone(event.number)
       case 'drained':
-        return this.drained(event.number, event.cut)
+        return this.drained(event.number, event.moved, event.cut)
       case 'grace-over':
         return this.phase(event.number, 'killing')
       case 'retry-due':
@@ -491,11 +491,14 @@ class Life {
     }
   }
 
-  private drained(number: number, cut: number): void {
-    const { lastSwap } = this.service
+  private drained(number: number, moved: number, cut: number): void {
+    const { lastSwap, drained } = this.service
     this.phase(number, 'terminating')
-    if (lastSwap?.from === number && cut > 0) {
-      this.service.lastSwap = { ...lastSwap, cut: lastSwap.cut + cut }
+    if (lastSwap?.from !== number) {
+      // An older one that took longer is not what the next receipt is about.
+      if (number >= (drained?.number ?? 0)) this.service.drained = { number, moved, cut }
+    } else if (moved + cut > 0) {
+      this.service.lastSwap = { ...lastSwap, moved: lastSwap.moved + moved, cut: lastSwap.cut + cut }
       this.effects.push({ do: 'receipt', receipt: this.service.lastSwap })
     }
   }
@@ -561,6 +564,8 @@ class Life {
     this.service.readyAt = this.at
     this.service.reason = reason(cause.code, `${causeText(cause)}, ${ms} ms`)
     if (replaces !== null) {
+      const { drained } = this.service
+      const { moved, cut } = drained?.number === replaces ? drained : { moved: 0, cut: 0 }
       const receipt: SwapReceipt = {
         from: replaces,
         to: number,
@@ -568,8 +573,8 @@ class Life {
         policy: policy === 'hold' && this.exclusive() ? 'exclusive' : policy,
         ms,
         queued,
-        moved: 0,
-        cut: 0,
+        moved,
+        cut,
       }
       this.service.counters.swaps += 1
       this.service.lastSwap = receipt

@@ -30,6 +30,8 @@ export interface Service {
   readyAt: number | null
   lastExit: ExitStatus | null
   lastSwap: SwapReceipt | null
+  /** What became of the connections of a generation that was done before the next one was ready, for its receipt. */
+  drained?: { number: number; moved: number; cut: number }
 }
 
 /** What of a service's configuration its machine decides by. Times in milliseconds. */
@@ -143,7 +145,7 @@ export type Event = { at: number } & (
   | ({ type: 'exited'; number: number } & Exit)
   | { type: 'unbound'; number: number } // the same of one that goes on without its port
   | { type: 'gone'; number: number }
-  | { type: 'drained'; number: number; cut: number }
+  | { type: 'drained'; number: number; moved: number; cut: number }
   | { type: 'grace-over'; number: number }
   | { type: 'retry-due' }
 )

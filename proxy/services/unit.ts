@@ -10,6 +10,7 @@ import { Adoption } from './adoption-report.ts'
 import type { Barrier } from './barrier.ts'
 import { CpuMeter } from './cpu-meter.ts'
 import { generationId, serviceId, socketName } from './names.ts'
+import { withNodeScript } from './node-script.ts'
 import type { Policy } from './state.ts'
 import { type Ended, type SavedWays, Ways } from './ways.ts'
 
@@ -168,6 +169,8 @@ export class Unit {
     const invocation = randomBytes(16).toString('hex')
     const { adopter } = this.home
     const way = this.ways.choose(number, this.#service, environment.value, adopter)
+    const port = (socket: ResolvedSocket): number | null => this.port(socket)
+    const env = withNodeScript(environment.value, this.#service, adopter, port)
     return ok({
       id: generationId(this.id, number),
       invocation,
@@ -177,7 +180,7 @@ export class Unit {
       umask: limits.umask,
       argv: this.#service.argv,
       env: {
-        ...withAdoption(environment.value, this.#service, way, adopter, (socket) => this.port(socket)),
+        ...withAdoption(env, this.#service, way, adopter, port),
         DEVSOCK_INVOCATION: invocation,
       },
       slots: this.eachSocket((name, socket) => {

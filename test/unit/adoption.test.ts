@@ -10,7 +10,11 @@ import { type Program, programOf } from '../../proxy/services/executable.ts'
 import { type Ended, Ways } from '../../proxy/services/ways.ts'
 
 const LIBRARY = '/state/versions/1/devsock-adopt.so'
-const ADOPTER = { library: LIBRARY, holderSocket: '/run with space/holder.sock' }
+const ADOPTER = {
+  library: LIBRARY,
+  nodeScript: '/state/devsock-node.cjs',
+  holderSocket: '/run with space/holder.sock',
+}
 const NODE: Program = { file: process.execPath, nature: 'libc' }
 
 const socket = (name: string, binds: number | null = null): ResolvedSocket => ({

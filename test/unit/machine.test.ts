@@ -226,9 +226,11 @@ class World {
           this.tell({ type: 'reloaded', number: activity.number })
         } else this.tell({ type: 'reload-failed', number: activity.number, message: 'lost' })
         return true
+      case 'pass':
+        return false
       case 'drain':
         if (activity.served) this.queues[activity.lane] = 0
-        this.tell({ type: 'drained', number: activity.number, cut: 0 })
+        this.tell({ type: 'drained', number: activity.number, moved: 0, cut: 0 })
         return true
       case 'terminate':
         if (well) this.exit(activity.number, 0)

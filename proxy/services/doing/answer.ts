@@ -28,9 +28,24 @@ export async function answer(task: Task, { lane }: { lane: number }): Promise<vo
       },
     )
     signal.addEventListener('abort', () => answerer[Symbol.dispose]())
-    await answerer.run()
+    await Promise.all([answerer.run(), answerParked(task, name, answerer)])
   })
   await Promise.all(answering)
+}
+
+/** Connections of an older generation that ask while they are parked; the others wait on, for the next one. */
+async function answerParked({ context, signal }: Task, name: string, answerer: Answerer): Promise<void> {
+  while (!signal.aborted) {
+    const more = context.expect.parked(name, signal)
+    for (
+      let taken = await context.holder.take(name);
+      taken.length > 0;
+      taken = await context.holder.take(name)
+    ) {
+      for (const connection of taken) answerer.serve(connection.release())
+    }
+    await more
+  }
 }
 
 async function report(task: Task): Promise<Parameters<typeof answerFailure>[2]> {

@@ -1,4 +1,6 @@
-import { accepted, acceptedUnix, heldByGroup, isBusy, waiting } from '../kernel.ts'
+import type { Connection } from '../../../native/index.ts'
+import { accepted, acceptedUnix, heldByGroup, heldByProcesses, isBusy, waiting } from '../kernel.ts'
+import { generationId } from '../names.ts'
 import { pause, type Task } from './task.ts'
 
 /** Milliseconds between two looks: the first ones are quick, because most servers have nothing left to do. */
@@ -7,25 +9,34 @@ const LOOK_MS = 25
 
 /**
  * Waits until generation `number`, which gets no new connection any more, has accepted what waited in its lane
- * and answers nothing; at the drain deadline whatever is busy is counted as cut.
+ * and has nothing left to do; at the drain deadline what is left is counted as cut.
  *
- * By the kernel's view alone, so it holds for every server: under `protocol: http` over TCP a connection whose
- * last data went out is idle, and does not hold up the end; otherwise every open connection does.
+ * A Node process moves its connections (native/adopt/node): it is done when it has none. Of others the kernel's
+ * view has to do: under `protocol: http` over TCP a connection whose last data went out is idle, and does not hold
+ * up the end; otherwise every open connection does.
  */
 export async function drain(
   task: Task,
   { number, lane, served }: { number: number; lane: number; served: boolean },
 ): Promise<void> {
-  const deadline = task.context.now() + task.unit.service.drainMs
+  const { context, unit } = task
+  const deadline = context.now() + unit.service.drainMs
+  const ask = async () =>
+    (await context.holder.drain(generationId(unit.id, number))) ?? { moved: 0, pids: [] }
   for (let look = FIRST_LOOK_MS; ; look = Math.min(LOOK_MS, look * 2)) {
-    const busy = busyConnections(task, number)
-    const done = busy === 0 && (!served || waiting(task, lane) === 0)
-    if (done || task.context.now() >= deadline) return task.tell({ type: 'drained', number, cut: busy })
+    const { pids } = await ask()
+    const left = connectionsLeft(task, number, pids)
+    if ((left === 0 && (!served || waiting(task, lane) === 0)) || context.now() >= deadline) {
+      // What is not there any more may have been moved since it was asked.
+      const { moved } = await ask()
+      return task.tell({ type: 'drained', number, moved, cut: left })
+    }
     await pause(look, task)
   }
 }
 
-function busyConnections(task: Task, number: number): number {
+/** Those that hold up the end of a generation, of which the processes `moving` move theirs. */
+function connectionsLeft(task: Task, number: number, moving: number[]): number {
   const group = task.unit.leaders.get(number)
   if (group === undefined) return 0
   const http = new Set(
@@ -33,8 +44,10 @@ function busyConnections(task: Task, number: number): number {
       .filter(({ protocol }) => protocol !== 'tcp')
       .map((socket) => task.unit.port(socket)),
   )
-  const busy = accepted(task).filter((row) =>
-    http.has(row.localPort) ? isBusy(row) : row.state === 'established',
-  )
-  return heldByGroup([...busy, ...acceptedUnix(task)], group).length
+  const isInUse = (row: Connection): boolean =>
+    http.has(row.localPort) ? isBusy(row) : row.state === 'established'
+  const rows = accepted(task)
+  const toMove = new Set(heldByProcesses(rows, moving))
+  const busy = rows.filter((row) => !toMove.has(row) && isInUse(row))
+  return toMove.size + heldByGroup([...busy, ...acceptedUnix(task)], group).length
 }

@@ -4,6 +4,7 @@ import { awaitPort, bind, release } from './bind.ts'
 import { drain } from './drain.ts'
 import { kill, terminate } from './ending.ts'
 import { awaitIdle } from './idle.ts'
+import { pass } from './pass.ts'
 import { awaitReady } from './readiness.ts'
 import { reload } from './reload.ts'
 import { arm, spawn } from './spawn.ts'
@@ -64,6 +65,8 @@ function run(activity: Activity, task: Task): Promise<void> {
       return awaitIdle(task, activity)
     case 'reload':
       return reload(task, activity)
+    case 'pass':
+      return pass(task)
     case 'drain':
       return drain(task, activity)
     case 'terminate':

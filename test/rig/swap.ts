@@ -1,0 +1,21 @@
+import { Rig } from './rig.ts'
+
+/** A project with one service, `api`, whose `api.mjs` is swapped when it is saved. */
+export async function swapOnSave(
+  source: string,
+  more: object = {},
+  files: Record<string, string> = {},
+): Promise<{ rig: Rig; port: number }> {
+  const rig = await Rig.create({ files: { 'api.mjs': source, ...files } })
+  const port = await rig.port()
+  await rig.configure({ api: { command: ['node', 'api.mjs'], listen: port, watch: ['*.mjs'], ...more } })
+  await rig.up()
+  return { rig, port }
+}
+
+/** Resolves when what was saved is ready. */
+export async function taken(rig: Rig): Promise<void> {
+  const wanted = { for: 'ready', timeoutMs: 30_000, sweep: true }
+  const { status, body } = await rig.api('POST', '/v1/services/shop/api/wait', wanted)
+  if (status !== 200) throw new Error(`the save was not taken: ${body}\n${await rig.dump()}`)
+}
