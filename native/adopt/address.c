@@ -1,8 +1,8 @@
 /* Addresses as the program expects them: the slot may be AF_INET6, for both families, where the program made an
- * AF_INET socket; and its port may be another one.
+ * AF_INET socket, or two, one a family; and its port may be another one.
  *
- * That a program is of the old kind is noted on the socket itself, in an option that means nothing to TCP and that
- * the kernel copies from a listener to its connections: it is still known after fork, exec and SCM_RIGHTS. */
+ * What a program expects is noted on the socket itself, in options that mean nothing to TCP and that the kernel copies
+ * from a listener to its connections: it is still known after fork, exec and SCM_RIGHTS. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,30 +18,43 @@
  * It is not known to a process that came by its listener through exec(). */
 static atomic_int unmarked = 16;
 
-static void mark(int fd, bool inet) {
-  const int loop = inet ? 0 : 1; /* 1 is the kernel's default */
-  syscall(SYS_setsockopt, fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, &loop, sizeof loop);
+/* IPV6_MULTICAST_ALL is not in every libc's headers. */
+enum { MULTICAST_ALL = 29 };
+
+static int option(int fd, int name) {
+  int value = 1; /* the kernel's default of both */
+  socklen_t size = sizeof value;
+  syscall(SYS_getsockopt, fd, IPPROTO_IPV6, name, &value, &size);
+  return value;
 }
 
-void mark_listener(int fd, bool inet) {
-  mark(fd, inet);
+static void mark(int fd, enum view view) {
+  const int loop = view != AS_INET, all = view != BY_FAMILY;
+  syscall(SYS_setsockopt, fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, &loop, sizeof loop);
+  syscall(SYS_setsockopt, fd, IPPROTO_IPV6, MULTICAST_ALL, &all, sizeof all);
+}
+
+static enum view view_of(int fd) {
+  if (option(fd, IPV6_MULTICAST_LOOP) == 0) return AS_INET;
+  return option(fd, MULTICAST_ALL) == 0 ? BY_FAMILY : AS_BOUND;
+}
+
+void mark_listener(int slot, int family, int fd) {
+  enum view view = AS_BOUND;
+  if (family == AF_INET) view = view_of(slot) == BY_FAMILY ? BY_FAMILY : AS_INET;
+  else if (option(fd, IPV6_V6ONLY) != 0) view = BY_FAMILY;
+  mark(slot, view);
   struct tcp_info info;
   socklen_t size = sizeof info;
   /* Of a listener: what waits in its queue (tcp(7)). One more may have come at this moment. */
-  if (syscall(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0) unmarked = (int)info.tcpi_unacked + 1;
-}
-
-static bool is_marked_inet(int fd) {
-  int loop = 1;
-  socklen_t size = sizeof loop;
-  return syscall(SYS_getsockopt, fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, &loop, &size) == 0 && loop == 0;
+  if (syscall(SYS_getsockopt, slot, IPPROTO_TCP, TCP_INFO, &info, &size) == 0) unmarked = (int)info.tcpi_unacked + 1;
 }
 
 /* `room` as the program gave it: one for a sockaddr_in or for a sockaddr_in6 says what it expects; more, or none at
  * all, says nothing. */
-static bool expects_inet(int fd, socklen_t room) {
-  if (room == sizeof(struct sockaddr_in6)) return false;
-  return (room >= sizeof(struct sockaddr_in) && room < sizeof(struct sockaddr_in6)) || is_marked_inet(fd);
+static enum view expected(int fd, socklen_t room) {
+  if (room == sizeof(struct sockaddr_in6)) return AS_BOUND;
+  return room >= sizeof(struct sockaddr_in) && room < sizeof(struct sockaddr_in6) ? AS_INET : view_of(fd);
 }
 
 union address {
@@ -61,6 +74,11 @@ static socklen_t to_inet(union address *address) {
   return sizeof inet;
 }
 
+static bool is_inet(const union address *address, enum view view) {
+  if (address->any.sa_family != AF_INET6) return false;
+  return view == AS_INET || (view == BY_FAMILY && IN6_IS_ADDR_V4MAPPED(&address->inet6.sin6_addr));
+}
+
 /* As the kernel does: cut to the room, with the true size. */
 static void give(const union address *from, socklen_t size, struct sockaddr *to, socklen_t *room) {
   __builtin_memcpy(to, from, size < *room ? size : *room);
@@ -69,12 +87,13 @@ static void give(const union address *from, socklen_t size, struct sockaddr *to,
 
 static int took(int listener, int fd, union address *peer, socklen_t size, struct sockaddr *address, socklen_t *room) {
   if (fd < 0) return fd;
-  if (peer->any.sa_family == AF_INET6 && expects_inet(listener, address == NULL ? 0 : *room)) {
-    if (unmarked > 0) {
+  if (peer->any.sa_family == AF_INET6) {
+    const enum view view = expected(listener, address == NULL ? 0 : *room);
+    if (unmarked > 0 && view != AS_BOUND) {
       unmarked--;
-      mark(fd, true);
+      mark(fd, view);
     }
-    size = to_inet(peer);
+    if (is_inet(peer, view)) size = to_inet(peer);
   }
   if (address != NULL) give(peer, size, address, room);
   return fd;
@@ -120,7 +139,7 @@ EXPORTED int getpeername(int fd, struct sockaddr *address, socklen_t *room) {
   socklen_t size = sizeof peer;
   const int result = next_getpeername(fd, &peer.any, &size);
   if (result != 0) return result;
-  if (peer.any.sa_family == AF_INET6 && expects_inet(fd, *room)) size = to_inet(&peer);
+  if (peer.any.sa_family == AF_INET6 && is_inet(&peer, expected(fd, *room))) size = to_inet(&peer);
   give(&peer, size, address, room);
   return 0;
 }
@@ -163,7 +182,7 @@ EXPORTED int getsockname(int fd, struct sockaddr *address, socklen_t *room) {
   if (position >= 0) {
     const socklen_t known = asked(fd, position, &local);
     if (known > 0) size = known;
-    else if (local.any.sa_family == AF_INET6 && is_marked_inet(fd)) size = to_inet(&local);
+    else if (is_inet(&local, view_of(fd))) size = to_inet(&local);
     set_port(&local, slots[position].port);
   }
   give(&local, size, address, room);

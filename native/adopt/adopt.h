@@ -80,7 +80,11 @@ void attend(int fd);
 
 /* address.c */
 
-/* Notes on the slot whether the program made an AF_INET socket where the slot is AF_INET6. */
-void mark_listener(int fd, bool inet);
+/* Of clients of an AF_INET6 slot: as they are · all as AF_INET, for an AF_INET socket · each by its own family, for a
+ * program that has a socket a family: its AF_INET6 one was IPV6_V6ONLY, so it has never seen a mapped address. */
+enum view { AS_BOUND, AS_INET, BY_FAMILY };
+
+/* Notes on the slot what the program expects of it by the socket that it made, `fd`. */
+void mark_listener(int slot, int family, int fd);
 
 #endif

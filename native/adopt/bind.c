@@ -99,7 +99,7 @@ static int adopt(int fd, int position, const struct sockaddr *asked) {
     return -1;
   }
   const bool narrowed = is_narrowed(source, asked);
-  mark_listener(source, asked->sa_family == AF_INET);
+  mark_listener(source, asked->sa_family, fd);
   const bool done = put(source, fd);
   if (!inherited) {
     struct stat info;

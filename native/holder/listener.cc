@@ -133,6 +133,7 @@ Failed reset_listener(int fd, int backlog, bool tcp) {
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 0);
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 0);
     set_option(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 1);
+    set_option(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 1);
   }
   if (::listen(fd, backlog) != 0) return failed("listen", "slot");
   return std::nullopt;

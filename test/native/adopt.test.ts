@@ -114,10 +114,40 @@ for _ in range(2): say(a.accept()[1][0])`
   expect(await rig.says(3)).toEqual([['::'], ['::ffff:127.0.0.1'], ['::1']])
 })
 
+test.each(['v4 first', 'v6 first'])(
+  'a program with a socket a family (%s) sees each client by its own',
+  async (order) => {
+    await using rig = await AdoptRig.create()
+    const code = `
+import ctypes
+def own(family, host):
+    made = socket.socket(family); made.setblocking(False)
+    if family == socket.AF_INET6: made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    made.bind((host, PORT)); made.listen()
+    return made
+pair = [(socket.AF_INET, '0.0.0.0'), (socket.AF_INET6, '::')]
+own4, own6 = [own(*each) for each in pair] if ${order === 'v4 first' ? 'True' : 'False'} else [own(*each) for each in reversed(pair)][::-1]
+libc = ctypes.CDLL(None)
+for _ in range(2):
+    select.select([own6], [], [])
+    room, size = ctypes.create_string_buffer(128), ctypes.c_uint(128)
+    connection = socket.socket(fileno=libc.accept(own6.fileno(), room, ctypes.byref(size)))
+    say(struct.unpack_from('H', room)[0], connection.family, connection.getpeername()[0]); connection.close()`
+    await rig.start({ code })
+    await fetchFrom({ port: rig.port })
+    await fetchFrom({ port: rig.port, host: '::1' })
+    expect(await rig.says(2)).toEqual([
+      [2, 2, '127.0.0.1'],
+      [10, 10, '::1'],
+    ])
+  },
+)
+
 test('what a program left on its slot is not there for the next one', async () => {
   await using rig = await AdoptRig.create()
   const options = `say([a.getsockopt(*each) for each in [
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE), (socket.IPPROTO_TCP, socket.TCP_NODELAY), (socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP)]])`
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE), (socket.IPPROTO_TCP, socket.TCP_NODELAY), (socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP),
+    (socket.IPPROTO_IPV6, 29)]])`
   const code = `
 a = socket.socket()
 a.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1); a.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -125,7 +155,7 @@ a.bind(('127.0.0.1', PORT))
 ${options}`
   await rig.run({ id: 'one#1', code })
   await rig.run({ id: 'one#2', code: `a = socket.socket(fileno=3)\n${options}` })
-  expect(rig.said()).toEqual([[[1, 1, 0]], [[0, 0, 1]]])
+  expect(rig.said()).toEqual([[[1, 1, 0, 1]], [[0, 0, 1, 1]]])
 })
 
 test('the backlog stays ours, and shutdown() resets nobody', async () => {

@@ -52,6 +52,11 @@ http {
 }
 `
 
+const LIGHTTPD = `server.port = 8080
+server.document-root = env.PWD
+index-file.names = ( "index.html" )
+`
+
 matrix('daemons', [
   {
     name: 'nginx',
@@ -62,14 +67,53 @@ matrix('daemons', [
     logs: /^127\.0\.0\.1 .*GET/m,
   },
   {
+    name: 'Caddy',
+    version: ['caddy', 'version'],
+    files: { 'index.html': 'v1' },
+    command: 'caddy file-server --listen :$PORT --access-log',
+    logs: /"remote_ip":"127\.0\.0\.1"/,
+  },
+  {
+    name: 'lighttpd',
+    version: ['/usr/sbin/lighttpd', '-v'],
+    files: { 'lighttpd.conf': LIGHTTPD, 'index.html': 'v1' },
+    command: '/usr/sbin/lighttpd -D -f lighttpd.conf',
+    binds: 8080,
+  },
+  {
+    name: 'busybox httpd',
+    version: ['sh', '-c', 'busybox | head -n 1'],
+    files: { 'index.html': 'v1' },
+    command: 'busybox httpd -f -p $PORT',
+    notes: 'static',
+  },
+  {
     name: 'redis-server',
     version: ['redis-server', '--version'],
     files: {},
-    // Where it binds :: too, it sees clients of 127.0.0.1 as ::ffff:127.0.0.1, and its protected mode refuses those.
-    command: `redis-server --bind 127.0.0.1 --port $PORT --save '' --daemonize no`,
+    // It binds 0.0.0.0 and ::, and its protected mode answers 127.0.0.1 and ::1 only.
+    command: `redis-server --port $PORT --save '' --daemonize no`,
     ask: (port, host) => dialogue(port, host, 'PING\r\n', 'PONG'),
     expects: 'PONG',
-    notes: 'with --bind 127.0.0.1, for its protected mode',
+  },
+  {
+    name: 'memcached',
+    version: ['memcached', '--version'],
+    files: {},
+    // As root it wants to be told as whom it runs.
+    command: 'memcached -u root -p $PORT',
+    ask: (port, host) => dialogue(port, host, 'version\r\n', 'VERSION'),
+    expects: 'VERSION',
+  },
+  {
+    name: 'mosquitto',
+    version: ['sh', '-c', 'mosquitto -h | head -n 1'],
+    files: { 'mosquitto.conf': 'user root\nlistener 1883\nallow_anonymous true\n' },
+    command: 'mosquitto -c mosquitto.conf',
+    binds: 1883,
+    // CONNECT of MQTT 3.1.1, without a name; CONNACK begins with 0x20 0x02.
+    ask: (port, host) => dialogue(port, host, Buffer.from('100c00044d5154540402003c0000', 'hex'), ' \x02'),
+    expects: ' \x02',
   },
   {
     name: 'PostgreSQL',
