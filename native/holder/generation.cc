@@ -111,9 +111,7 @@ struct Left {
   size_t strays = 0;
 };
 
-/// Reads the table where it has not been read yet.
-Left left_in(std::vector<Process>& table, const Generation& generation) {
-  if (table.empty()) table = read_processes();
+Left left_in(const std::vector<Process>& table, const Generation& generation) {
   return {pids_where(table, generation, in_group).size(), pids_where(table, generation, is_stray).size()};
 }
 
@@ -222,13 +220,10 @@ Failed Generations::adopt(Generation known, std::vector<UniqueFd> fds) {
   if (!generation->pidfd || !process || process->start != generation->start) {
     generation->pidfd.reset();
     generation->phase = Generation::Phase::exited;
-    const std::vector<Process> table = read_processes();
-    const auto is_left = [&](const Process& each) {
-      return in_group(each, *generation) || is_stray(each, *generation);
-    };
-    if (std::none_of(table.begin(), table.end(), is_left)) {
-      return Error{ESRCH, "adopt", generation->id + ": nothing of it is left"};
-    }
+    auto table = look();
+    if (!table) return table.error();
+    const Left left = left_in(*table, *generation);
+    if (left.members + left.strays == 0) return Error{ESRCH, "adopt", generation->id + ": nothing of it is left"};
   }
   return enter(std::move(generation));
 }
@@ -296,15 +291,20 @@ Result<size_t> Generations::signal(const std::string& id, int number, Scope scop
     if (error != 0) return failed("kill", id, error);
     return size_t{1};
   }
-  const std::vector<Process> table = read_processes();
-  const size_t members = signal_group(table, *generation, number);
-  return scope == Scope::group ? members : members + signal_strays(table, *generation, number);
+  const Spare::Lent lent(spare_);
+  auto table = look();
+  if (!table) return table.error();
+  const size_t members = signal_group(*table, *generation, number);
+  return scope == Scope::group ? members : members + signal_strays(*table, *generation, number);
 }
 
 Result<std::vector<pid_t>> Generations::strays(const std::string& id) {
   const Generation* generation = find(id);
   if (generation == nullptr) return no_such(id);
-  return pids_where(read_processes(), *generation, is_stray);
+  const Spare::Lent lent(spare_);
+  auto table = look();
+  if (!table) return table.error();
+  return pids_where(*table, *generation, is_stray);
 }
 
 Failed Generations::forget(const std::string& id) {
@@ -336,28 +336,40 @@ void Generations::on_exit(Generation& generation, std::optional<int> status) {
   else generation.signal = WTERMSIG(*status);
 }
 
-/// Finds out what is left of those whose leader has ended, and tells.
+Result<Generations::Table> Generations::look() {
+  auto processes = read_processes();
+  if (!processes) return failed("open", "/proc");
+  return std::move(*processes);
+}
+
+/// Finds out what is left of those whose leader has ended, and tells. Those that nobody can be seen of are looked at
+/// again later.
 void Generations::settle() {
+  const Spare::Lent lent(spare_);
   // Before anything is told: what is reported gone is not even a zombie.
   const size_t orphans = reap_orphans();
-  std::vector<Process> table;
-  std::vector<Process> second;
+  std::optional<Table> table, second;
+  const auto left_now = [](std::optional<Table>& seen, const Generation& generation) -> std::optional<Left> {
+    if (!seen) seen = read_processes();
+    return seen ? std::optional(left_in(*seen, generation)) : std::nullopt;
+  };
   for (const auto& [id, generation] : all_) {
     if (generation->phase != Generation::Phase::exited) continue;
-    Left left;
+    std::optional<Left> left = Left{};
     // Whatever outlives a leader is a child of the holder, or a descendant of one that is.
     if (orphans > 0 || generation->adopted) {
-      left = left_in(table, *generation);
+      left = left_now(table, *generation);
       // A process may be born behind the reader's back and its parent gone before the reader comes by: what is
       // missing once is looked for again.
-      if (left.members + left.strays == 0) left = left_in(second, *generation);
+      if (left && left->members + left->strays == 0) left = left_now(second, *generation);
     }
-    generation->left = left.members + left.strays;
+    if (!left) continue;
+    generation->left = left->members + left->strays;
     if (!generation->announced) {
       generation->announced = true;
       events_.exited(*generation);
     }
-    if (left.members == 0 && generation->pinned) {
+    if (left->members == 0 && generation->pinned) {
       ::waitpid(generation->pid, nullptr, WNOHANG);
       generation->pinned = false;
     }
@@ -385,7 +397,10 @@ size_t Generations::reap_orphans() {
   while (true) {
     size_t living = 0;
     bool reaped = false;
-    for (const pid_t pid : read_children()) {
+    const auto children = read_children();
+    // As if there were one: who cannot be seen may live.
+    if (!children) return 1;
+    for (const pid_t pid : *children) {
       if (leaders.contains(pid) || waited_elsewhere_(pid)) continue;
       if (::waitpid(pid, nullptr, WNOHANG) == pid) reaped = true;
       else living++;
@@ -403,7 +418,8 @@ void Generations::kill_all(std::function<void()> done) {
 
 /// Again and again, because a process may fork while the table is read.
 void Generations::kill_again() {
-  const std::vector<Process> table = read_processes();
+  const Spare::Lent lent(spare_);
+  const auto table = read_processes().value_or(Table{});
   bool any = false;
   for (const auto& [id, generation] : all_) {
     if (generation->phase == Generation::Phase::gone) continue;

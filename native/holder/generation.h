@@ -18,6 +18,7 @@
 #include "notify_socket.h"
 #include "process_table.h"
 #include "result.h"
+#include "spare.h"
 #include "spec.h"
 
 namespace devsock {
@@ -111,6 +112,7 @@ class Generations {
  private:
   using Table = std::vector<Process>;
 
+  Result<Table> look();
   Failed enter(std::unique_ptr<Generation> generation);
   Generation* entry(const std::string& id);
   void on_bind(Generation& generation, const BindNotifications::Bind& bind);
@@ -130,6 +132,7 @@ class Generations {
   /// Not every end is announced: a group's last member may be somebody else's child.
   Timer backstop_;
   Timer kill_timer_;
+  Spare spare_;
   std::function<void()> all_killed_;
   std::chrono::steady_clock::time_point kill_deadline_{};
 };

@@ -69,25 +69,30 @@ std::optional<Process> read_process(pid_t pid) {
                  parse_number<int>(fields[49]).value_or(0)};
 }
 
-std::vector<Process> read_processes() {
+std::optional<std::vector<Process>> read_processes() {
   std::vector<Process> processes;
   const std::unique_ptr<DIR, CloseDir> proc(::opendir("/proc"));
-  if (!proc) return processes;
+  if (!proc) return std::nullopt;
   while (const dirent* entry = ::readdir(proc.get())) {
     const auto pid = parse_number<pid_t>(entry->d_name);
-    const auto process = pid ? read_process(*pid) : std::nullopt;
+    if (!pid) continue;
+    errno = 0;
+    const auto process = read_process(*pid);
     if (process) processes.push_back(*process);
+    else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) return std::nullopt;
   }
   return processes;
 }
 
-std::vector<pid_t> read_children() {
+std::optional<std::vector<pid_t>> read_children() {
   std::vector<pid_t> children;
   const UniqueFd fd(::open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC));
   if (!fd) {
     // A kernel without CONFIG_PROC_CHILDREN.
     const pid_t self = ::getpid();
-    for (const Process& process : read_processes()) {
+    const auto processes = read_processes();
+    if (!processes) return std::nullopt;
+    for (const Process& process : *processes) {
       if (process.parent == self) children.push_back(process.pid);
     }
     return children;

@@ -28,12 +28,13 @@ struct Process {
 /// Nothing where no such process is.
 std::optional<Process> read_process(pid_t pid);
 
-/// All processes, those too that have ended and wait for their parent.
-std::vector<Process> read_processes();
+/// All processes, those too that have ended and wait for their parent. Nothing, with errno set, where they cannot be
+/// seen: no descriptor is free.
+std::optional<std::vector<Process>> read_processes();
 
 /// Children of this process, those too that have ended. None of them is left out: a child leaves the list when it is
-/// waited for, and a new one is added at its end.
-std::vector<pid_t> read_children();
+/// waited for, and a new one is added at its end. Nothing where they cannot be seen.
+std::optional<std::vector<pid_t>> read_children();
 
 /// Whether a process was started with DEVSOCK_INVOCATION=`invocation`. False where its environment is not ours to
 /// read.

@@ -208,6 +208,21 @@ test('out of descriptors, the holder refuses in words, turns new clients away, a
   await daemon.event('gone', 'x#1')
 })
 
+test('out of descriptors, the holder still sees who lives: groups are signalled, and none is gone too early', async () => {
+  const { holder, daemon } = await TestHolder.start({ wrapper: ['prlimit', '--nofile=40:40'] })
+  await using _ = holder
+  await daemon.do('spawn', [], [holder.spec('x#1', { args: ['sh', '-c', 'sleep 1000 & wait'] })])
+  for (let i = 0; (await daemon.ask('bind', [`s${i}`, 'loopback:0', 16, '600'])).ok; i++);
+  // The last ones, if any are left: each client takes one.
+  const clients = Array.from({ length: 8 }, () => holder.peer())
+  await eventually(() => clients.some(({ closed }) => closed))
+  await daemon.do('signal', ['x#1', 9, 'leader'])
+  // The sleep goes on.
+  expect((await daemon.event('exited', 'x#1')).args).toEqual(['x#1', '', '9', '1'])
+  expect((await daemon.do('signal', ['x#1', 9, 'group'])).fields).toEqual(['1'])
+  await daemon.event('gone', 'x#1')
+})
+
 test('shutdown ends everything, however stubborn, and leaves nothing', async () => {
   const { holder, daemon } = await TestHolder.start()
   await using _ = holder
