@@ -42,13 +42,18 @@ export async function coldStart(): Promise<Row[]> {
   ]
 }
 
-async function compile(rig: Rig, from: string, to: string): Promise<void> {
-  const cc = rig.spawn(['cc', '-O2', '-Wall', '-Wextra', '-Werror', '-o', to, source(from)])
-  const { code, stderr } = await cc.finished()
-  if (code !== 0) throw new Error(`cc ${from}: ${stderr}`)
+/** C, dynamic; Go, static. */
+export async function compile(rig: Rig, from: string, to: string): Promise<void> {
+  const command = from.endsWith('.go')
+    ? rig.spawn(['go', 'build', '-o', to, source(from)], {
+        env: { CGO_ENABLED: '0', GOCACHE: `${rig.root}/go` },
+      })
+    : rig.spawn(['cc', '-O2', '-Wall', '-Wextra', '-Werror', '-o', to, source(from)])
+  const { code, stderr } = await command.finished()
+  if (code !== 0) throw new Error(`${from}: ${stderr}`)
 }
 
-const held = (rig: Rig, name: string, port: number): Variant => ({
+export const held = (rig: Rig, name: string, port: number): Variant => ({
   name,
   async reset() {
     await rig.devsock('sleep', name)
@@ -80,7 +85,7 @@ async function parent(rig: Rig, name: string, spawn: string, server: string[]): 
 }
 
 /** It execs the server in its own place, so every round needs another one. */
-async function systemd(rig: Rig, name: string, server: string[]): Promise<Variant> {
+export async function systemd(rig: Rig, name: string, server: string[]): Promise<Variant> {
   const port = await rig.port()
   let command: Command | undefined
   return {

@@ -1,8 +1,9 @@
 /**
  * Measures what devsock promises, each thing beside what it is measured against, and writes results.json
- * and a table. `npm run bench`, or `npm run bench -- status` for one of them; about three minutes.
+ * and a table. `npm run bench`, or `npm run bench -- status` for one of them; about five minutes.
  */
 import { writeFile } from 'node:fs/promises'
+import { adoption } from './adoption.ts'
 import { coldStart } from './cold-start.ts'
 import { machine } from './machine.ts'
 import { manySockets } from './many-sockets.ts'
@@ -11,7 +12,7 @@ import { status } from './status.ts'
 import { table } from './table.ts'
 import { throughput } from './throughput.ts'
 
-const benches = { 'cold-start': coldStart, throughput, 'many-sockets': manySockets, status }
+const benches = { 'cold-start': coldStart, adoption, throughput, 'many-sockets': manySockets, status }
 
 const wanted = process.argv.slice(2)
 const rows: Row[] = []
