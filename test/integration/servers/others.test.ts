@@ -91,10 +91,21 @@ const inGo = (name: string, cgo: '0' | '1', ...flags: string[]): Server => ({
     }),
 })
 
+/** What `go run` compiles with: the packages that inGo() has compiled already. */
+const GOCACHE = execFileSync('go', ['env', 'GOCACHE'], { encoding: 'utf8' }).trim()
+
+const AS_INET6: Partial<Server> = { logs: undefined, notes: 'an AF_INET program sees AF_INET6 peers' }
+
 matrix('others', [
-  { ...inC('C, static', true, '-static'), logs: undefined, notes: 'an AF_INET program sees AF_INET6 peers' },
+  { ...inC('C, blocking, static', false, '-static'), ...AS_INET6 },
+  { ...inC('C, a thread a connection, static', true, '-static'), ...AS_INET6 },
   inGo('Go, static', '0'),
   inGo('Go, dynamic', '1', '-ldflags=-linkmode=external'),
+  {
+    ...inGo('go run', '0'),
+    command: 'go run server.go',
+    service: { env: { GOCACHE, CGO_ENABLED: '0' } },
+  },
   inC('C, blocking', false),
   inC('C, a thread a connection', true),
   inC('C under AddressSanitizer', true, '-fsanitize=address'),
@@ -128,6 +139,13 @@ server.start
     },
     command: 'ruby server.rb',
     logs: /127\.0\.0\.1 .*GET/,
+  },
+  {
+    name: 'plackup',
+    version: ['perl', '-MPlack', '-e', 'print Plack->VERSION'],
+    files: { 'app.psgi': 'sub { print STDERR "from $_[0]{REMOTE_ADDR}\\n"; [200, [], ["v1"]] }' },
+    command: 'plackup -p $PORT app.psgi',
+    logs: /from 127\.0\.0\.1/,
   },
   {
     name: 'Java HttpServer',
