@@ -1,14 +1,33 @@
 import type { RequestListener } from 'node:http'
 import type { Descriptor } from '../../native/index.ts'
 import { Acceptor } from './acceptor.ts'
+import { WAITS } from './failure-page.ts'
 
 /** A client that sends nothing gets no longer than this. */
 const HEADERS_TIMEOUT_MS = 10_000
 
-/** Answers on a slot in place of a server that is not there. What is not HTTP is closed. */
+/**
+ * Answers on a slot in place of a server that is not there. What is not HTTP is closed. A page that waits for
+ * something else to see is answered when this ends.
+ */
 export class Answerer extends Acceptor {
+  readonly #waiting: Set<() => void>
+
   constructor(slot: Descriptor, watch: () => Promise<void>, answer: RequestListener) {
-    super(slot, watch, { keepAlive: false, headersTimeout: HEADERS_TIMEOUT_MS }, answer)
+    const waiting = new Set<() => void>()
+    super(slot, watch, { keepAlive: false, headersTimeout: HEADERS_TIMEOUT_MS }, (request, response) => {
+      if (request.headers[WAITS] === undefined) return answer(request, response)
+      const onOver = (): void => answer(request, response)
+      waiting.add(onOver)
+      response.once('close', () => waiting.delete(onOver))
+    })
+    this.#waiting = waiting
     this.http.on('upgrade', (_request, socket) => socket.destroy())
+  }
+
+  override [Symbol.dispose](): void {
+    super[Symbol.dispose]()
+    for (const onOver of this.#waiting) onOver()
+    this.#waiting.clear()
   }
 }

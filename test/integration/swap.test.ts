@@ -1,6 +1,8 @@
 /** A save under load: what each policy promises, and what clients meet when the saved code is broken. */
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readFile, unlink } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Load } from '../rig/load.ts'
@@ -138,7 +140,7 @@ test('a broken save under hold is a page with the reason and the log; the next g
     'x-devsock': 'failed',
   })
   expect(html.body).toContain('exit 7 before it was ready')
-  expect(html.body).toContain('&#60;cause&#62; of it')
+  expect(html.body).toContain('<span class="ansi-red-fg">&lt;cause&gt; of it</span>')
   expect(html.body).not.toContain('\x1b')
 
   const json = await page('application/json')
@@ -161,6 +163,41 @@ test('a broken save under hold is a page with the reason and the log; the next g
   await rig.edit('api.mjs', (content) => bump(content).replace(/^console\.error.*\n/, ''))
   await rig.succeed('wait', 'api')
   expect((await rig.request(port)).body).toBe('v2')
+})
+
+test('whoever waits for a start that fails is answered, and the slot is given back as it was', async () => {
+  // It would see EAGAIN where its slot were left non-blocking.
+  const server = (text: string): string => `import os, socket, time
+time.sleep(0.3)
+${text}
+listener = socket.socket(fileno=3)
+while True:
+    connection, _ = listener.accept()
+    connection.recv(4096)
+    body = str(os.get_blocking(3)).encode()
+    connection.sendall(b'HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: %d\\r\\n\\r\\n' % len(body) + body)
+    connection.close()
+`
+  await using rig = await Rig.create({ files: { 'server.py': server('raise SystemExit(3)') } })
+  const port = await rig.port()
+  await rig.configure({ api: { command: ['python3', 'server.py'], listen: port, watch: ['*.py'] } })
+  await rig.up()
+  const asked: Promise<unknown>[] = []
+  for (let nth = 0; nth < 20; nth += 1) {
+    const connection = connect(port, '127.0.0.1').setEncoding('utf8')
+    await once(connection, 'connect')
+    connection.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    asked.push(
+      once(connection, 'data').then(([text]) => {
+        expect(text).toMatch(/^HTTP\/1\.1 503 [\s\S]*exit 3 before it was ready/)
+        connection.destroy()
+      }),
+    )
+  }
+  await Promise.all(asked)
+  await rig.write({ 'server.py': server('') })
+  await rig.succeed('wait', 'api')
+  expect((await rig.request(port)).body).toBe('True')
 })
 
 test('while broken saves come and go under load every client gets an answer', async () => {
