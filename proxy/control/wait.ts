@@ -55,10 +55,11 @@ const isBound = ({ front }: Service): boolean => front.kind !== 'binding' && fro
 /** A failure that will be tried again by itself is not the end yet. */
 function isDecided({ front }: Service): boolean {
   switch (front.kind) {
-    case 'ready':
     case 'stopped':
     case 'conflict':
       return true
+    case 'ready':
+      return front.reloading === undefined
     case 'failed':
       return front.failed.retryAt === null
     default:

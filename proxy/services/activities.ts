@@ -55,10 +55,11 @@ function frontActivities(service: Service): Activity[] {
       return starting(front.generation)
     case 'ready': {
       const { number, lane } = front.generation
+      const pass: Activity[] = policy.sockets ? [{ kind: 'pass' }] : []
       if (front.reloading && policy.reload) {
-        return [{ kind: 'reload', number, lane, signal: policy.reload, at: front.reloading.at }]
+        return [{ kind: 'reload', number, lane, signal: policy.reload, at: front.reloading.at }, ...pass]
       }
-      return policy.sockets ? [{ kind: 'idle', number, lane }, { kind: 'pass' }] : []
+      return policy.sockets ? [{ kind: 'idle', number, lane }, ...pass] : []
     }
     case 'overlap':
       return [{ kind: 'pass' }, ...starting(front.next)]
