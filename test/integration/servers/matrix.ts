@@ -47,7 +47,7 @@ export interface Server {
   notes?: string
 }
 
-interface Row {
+export interface Row {
   server: string
   version: string
   handover: string
