@@ -76,6 +76,20 @@ say([inode(each.fileno()) == inode(3) for each in [*others, udp]], others[1].get
   ])
 })
 
+test('a program that closes all its descriptors at start, and one that binds twice, get the slot', async () => {
+  await using rig = await AdoptRig.create()
+  await rig.start({ code: `os.closerange(0, 1024)\na = listener()\na.accept()[0].sendall(b'closed')` })
+  expect(await fetchFrom({ port: rig.port })).toBe('closed')
+  const twice = `
+a = listener()
+try: a.bind(('127.0.0.1', PORT))
+except OSError as error: say(error.errno)
+a.accept()[0].sendall(b'twice')`
+  await rig.start({ id: 'one#2', code: twice })
+  expect(await fetchFrom({ port: rig.port })).toBe('twice')
+  expect(rig.said()).toEqual([[22]])
+})
+
 test('a program with an AF_INET socket sees AF_INET addresses, whichever family its client has', async () => {
   await using rig = await AdoptRig.create()
   const code = `
@@ -384,6 +398,21 @@ test('where the library is not to be seen, behind chroot, nobody complains', asy
   )
   expect((await rig.daemon.event('exited', 'in#1')).args[1]).toBe('0')
   expect(rig.holder.said()).toBe('')
+})
+
+test('in a program that gains privileges ld.so leaves the library out without a word', async () => {
+  await using rig = await AdoptRig.create()
+  const own = join(rig.holder.dir, 'own')
+  copyFileSync('/bin/true', own)
+  const isRoot = process.getuid?.() === 0
+  // Whoever runs it, it becomes somebody else: AT_SECURE (getauxval(3)).
+  if (isRoot)
+    execFileSync('sh', ['-c', `chown nobody ${own} && chmod 4755 ${own} && chmod 755 ${rig.holder.dir}`])
+  const args = isRoot ? [own] : ['su', '--version']
+  const spec = rig.holder.spec('in#1', { args, slots: ['0 http a'], env: rig.environment() })
+  await rig.daemon.do('spawn', [], [spec])
+  expect((await rig.daemon.event('exited', 'in#1')).args[1]).toBe('0')
+  expect(rig.holder.said()).not.toContain('ld.so')
 })
 
 test('the library is small, needs no other, and adds less than half a millisecond to a start', () => {

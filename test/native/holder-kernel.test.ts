@@ -26,7 +26,7 @@ const SOURCE = `#define _GNU_SOURCE
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int port;
+static int port, on = 1;
 
 static int make(const char *how, int number, int *error) {
   struct sockaddr_in inet = {.sin_family = AF_INET, .sin_port = htons(number)};
@@ -35,6 +35,7 @@ static int make(const char *how, int number, int *error) {
   if (is6) inet_pton(AF_INET6, how, &inet6.sin6_addr);
   else inet_pton(AF_INET, how, &inet.sin_addr);
   const int fd = socket(is6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   *error = (is6 ? bind(fd, (void *)&inet6, sizeof inet6) : bind(fd, (void *)&inet, sizeof inet)) == 0 ? 0 : errno;
   return fd;
 }
@@ -94,7 +95,20 @@ int main(int count, char **words) {
     if (read(fifo, &byte, 1) != 1) return 1;
     how = "127.0.0.1";
   }
+  if (strcmp(how, "closed") == 0) {
+    for (int i = 0; i < 1024; i++) close(i);
+    how = "127.0.0.1";
+  }
+  if (strcmp(how, "workers") == 0) {
+    for (int i = 1, child = 1; i < 8 && child != 0; i++) child = fork();
+    how = "0.0.0.0";
+  }
+  const int leaves = strcmp(how, "leaves") == 0, twice = strcmp(how, "twice") == 0;
+  if (leaves || twice) how = "127.0.0.1";
   const int fd = make(how, port, &error);
+  if (leaves && fork() != 0) return 0;
+  struct sockaddr_in again = {.sin_family = AF_INET, .sin_port = htons(port)};
+  if (twice && bind(fd, (void *)&again, sizeof again) == 0) return 1;
   printf("%d %d %d\\n", error, (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0, fcntl(fd, F_GETFD) == FD_CLOEXEC);
   if (error != 0 || listen(fd, 5) != 0) return 1;
   fcntl(fd, F_SETFL, 0);
@@ -178,6 +192,20 @@ test('what is no bind of a TCP port is what the kernel says it is', async () => 
   await start(holder, daemon, port, 'garbage', port)
   await daemon.event('gone', 'one#1')
   expect(holder.said()).toBe('1 1 1 1 1 1 1\n')
+})
+
+test.each([
+  ['closed', 'closes all its descriptors at start', /^$/],
+  ['twice', 'binds twice', /^0 1 1\n$/],
+  // Each makes the description blocking, which is one for all of them.
+  ['workers', 'binds in eight SO_REUSEPORT workers', /^(0 [01] 1\n){8}$/],
+  ['leaves', 'forks after bind() and ends', /^0 1 1\n$/],
+])('a static program (%s) that %s has the slot', async (how, _, said) => {
+  const { holder, daemon, port } = await withSocket()
+  await using __ = holder
+  await start(holder, daemon, port, how, port)
+  for (let i = 0; i < 10; i++) expect(await fetchFrom({ port })).toBe('hello')
+  await eventually(() => said.test(holder.said()))
 })
 
 test('a program that binds after the holder died has its slot from the next one', async () => {
