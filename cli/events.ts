@@ -60,6 +60,7 @@ async function* readEvents(
   try {
     for await (const [data] of messages) yield JSON.parse(String(data)) as DevsockEvent
   } finally {
-    socket.close()
+    // close() would wait up to 30 s for a daemon that is just leaving to say goodbye.
+    socket.terminate()
   }
 }

@@ -7,6 +7,7 @@ import type { Call, Definition } from '../command.ts'
 import { locateFolders } from '../folders.ts'
 import { type Io, printJson, printLine } from '../io.ts'
 import { stopDaemon } from '../launch.ts'
+import { formatDaemonLine } from '../print/daemon-log.ts'
 import { formatPath } from '../print/paths.ts'
 import { plural } from '../print/units.ts'
 
@@ -127,7 +128,11 @@ async function printLogs({ options, io }: Call<Options>, client: Client): Promis
     if (!existsSync(path)) continue
     const lines = readFileSync(path, 'utf8').trimEnd().split('\n').slice(-count)
     if (!options.json) printLine(io.stdout, io.paint('dim', formatPath(path)))
-    for (const text of lines) printLine(io.stdout, options.json ? JSON.stringify({ file: name, text }) : text)
+    for (const text of lines)
+      printLine(
+        io.stdout,
+        options.json ? JSON.stringify({ file: name, text }) : formatDaemonLine(text, io.paint),
+      )
   }
   return ok(0)
 }

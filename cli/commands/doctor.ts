@@ -8,6 +8,7 @@ import { ensureDaemon } from '../launch.ts'
 import { formatPath } from '../print/paths.ts'
 import { sanitizeLine } from '../print/sanitize.ts'
 import { formatTable } from '../print/table.ts'
+import { withProgress } from '../progress.ts'
 import { findProject } from '../project.ts'
 
 /** Of package.json's `engines`. */
@@ -28,7 +29,7 @@ export const define = (): Definition => ({
 
 export async function run({ options, io }: Call): Promise<Result<number>> {
   const checks = [checkNode(), ...checkFolders(io)]
-  const asked = await askDaemon(options, io)
+  const asked = await withProgress(io, 'examining this machine', askDaemon(options, io))
   checks.push(...asked.checks)
   const isFine = checks.every((check) => check.ok)
   if (options.json) printJson(io.stdout, { v: 1, ok: isFine, project: asked.project?.id ?? null, checks })

@@ -4,6 +4,7 @@ import type { Call, Definition } from '../command.ts'
 import { locateFolders } from '../folders.ts'
 import { printJson, printLine } from '../io.ts'
 import { plural } from '../print/units.ts'
+import { withProgress } from '../progress.ts'
 import { findProject, notUp } from '../project.ts'
 
 export const define = (): Definition => ({
@@ -30,7 +31,7 @@ export async function run({ options, io }: Call): Promise<Result<number>> {
     return notUp(status.value, options, io)
   }
   for (const { id } of projects) {
-    const down = await client.down(id)
+    const down = await withProgress(io, `ending the services of ${id}`, client.down(id))
     if (!down.ok) return down
     const { services, ports } = down.value
     const ended = `${plural(services, 'service')} ended, ${plural(ports, 'port')} released`

@@ -2,10 +2,12 @@ import { fail, ok, type Result } from '../../proxy/protocol.ts'
 import { confirm } from '../ask.ts'
 import type { Client, FreePlan } from '../client.ts'
 import type { Call, Definition } from '../command.ts'
-import { type Io, printJson, printLine } from '../io.ts'
+import { type Io, printJson, printLine, widthOf } from '../io.ts'
 import { ensureDaemon } from '../launch.ts'
 import { parsePorts } from '../port-operands.ts'
 import { formatOwner } from '../print/failure.ts'
+import { formatOwners } from '../print/owners.ts'
+import { withProgress } from '../progress.ts'
 
 interface Options {
   yes?: boolean
@@ -35,7 +37,7 @@ export const define = (): Definition => ({
 export async function run({ options, operands, io }: Call<Options>): Promise<Result<number>> {
   const ports = parsePorts(operands)
   if (!ports.ok) return ports
-  const client = await ensureDaemon(io)
+  const client = await withProgress(io, 'starting devsock', ensureDaemon(io))
   if (!client.ok) return client
   for (const port of ports.value) {
     const freed = await freePort(client.value, port, options, io)
@@ -73,19 +75,19 @@ async function freePort(
     if (options.json) printJson(io.stdout, { v: 1, ended: [], ms: 0 })
     return ok(null)
   }
-  const freed = await client.free(port, { force: options.force === true, graceMs: GRACE_MS })
+  const freeing = client.free(port, { force: options.force === true, graceMs: GRACE_MS })
+  const freed = await withProgress(io, `freeing ${port}`, freeing)
   if (!freed.ok) return freed
   if (options.json) printJson(io.stdout, freed.value)
   else printLine(io.stdout, `${io.paint('green', '✓')} port ${port} is free · ${freed.value.ms} ms`)
   return ok(null)
 }
 
-function printPlan({ port, owners }: FreePlan, { stdout }: Io): void {
-  printLine(stdout, owners.length === 0 ? `Nobody listens on ${port}.` : `Port ${port}:`)
-  for (const owner of owners) {
-    printLine(
-      stdout,
-      `  ${formatOwner(owner)}${owner.refused === null ? '' : `  left alone: ${owner.refused}`}`,
-    )
-  }
+function printPlan({ port, owners }: FreePlan, { stdout, paint }: Io): void {
+  if (owners.length === 0) return printLine(stdout, `Nobody listens on ${port}.`)
+  printLine(stdout, `Port ${port}:`)
+  const [titles = '', ...rows] = formatOwners(owners, widthOf(stdout))
+  for (const line of [paint('dim', titles), ...rows]) printLine(stdout, line)
+  for (const refused of new Set(owners.map((owner) => owner.refused)))
+    if (refused !== null) printLine(stdout, `  ${paint('yellow', '!')} left alone: ${refused}`)
 }

@@ -5,7 +5,8 @@ import type { Call, Definition } from '../command.ts'
 import { locateFolders } from '../folders.ts'
 import { printJson, printLine } from '../io.ts'
 import { formatOutcome } from '../print/service.ts'
-import { findTargets } from '../project.ts'
+import { withProgress } from '../progress.ts'
+import { findTargets, type Target } from '../project.ts'
 
 const SUMMARIES: Record<ServiceVerb, string> = {
   start: 'Start services now, without waiting for a connection; stopped ones hold their ports again.',
@@ -14,6 +15,8 @@ const SUMMARIES: Record<ServiceVerb, string> = {
     'Swap services for a new generation of themselves, or start what is held. No connection is refused.',
   sleep: 'End services and keep their ports: the next connection starts them.',
 }
+
+const names = (targets: Target[]): string => targets.map(({ service }) => service.name).join(', ')
 
 const isVerb = (name: string): name is ServiceVerb => Object.hasOwn(SUMMARIES, name)
 
@@ -36,7 +39,8 @@ export async function run({ name, options, operands, io }: Call): Promise<Result
   const targets = findTargets(status.value, operands, options, io)
   if (!targets.ok) return targets
   // All are asked, whatever becomes of one; the first failure is the answer.
-  const outcomes = await Promise.all(targets.value.map(({ service }) => client.verb(service.id, name)))
+  const asking = Promise.all(targets.value.map(({ service }) => client.verb(service.id, name)))
+  const outcomes = await withProgress(io, `${name} ${names(targets.value)}`, asking)
   for (const outcome of outcomes) {
     if (!outcome.ok) continue
     if (options.json) printJson(io.stdout, outcome.value)

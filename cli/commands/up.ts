@@ -15,6 +15,7 @@ import { type Io, printJson, printLine } from '../io.ts'
 import { ensureDaemon } from '../launch.ts'
 import { formatHeld, formatOutcome } from '../print/service.ts'
 import { plural } from '../print/units.ts'
+import { withProgress } from '../progress.ts'
 import { type Location, locateProject } from '../project.ts'
 import { shellLimits } from '../shell.ts'
 import { onSignals } from '../signals.ts'
@@ -57,7 +58,7 @@ export async function run(call: Call<Options>): Promise<Result<number>> {
   const located = locateProject(options, io)
   const isNew = !located.ok && options.config === undefined && io.interactive
   if (!located.ok && !isNew) return located
-  const client = await ensureDaemon(io)
+  const client = await withProgress(io, 'starting devsock', ensureDaemon(io))
   if (!client.ok) return client
   const location = located.ok ? located : await writeFirst(client.value, call)
   if (!location.ok) return location
@@ -133,7 +134,7 @@ async function waitForAll(
   const waits = project.services
     .filter(({ state }) => state !== 'stopped' && state !== 'external')
     .map(({ id }) => client.wait(id, { for: 'ready', timeoutMs: WAIT_MS }))
-  const outcomes = await Promise.all(waits)
+  const outcomes = await withProgress(io, `waiting for ${project.id}`, Promise.all(waits))
   for (const outcome of outcomes) {
     if (!outcome.ok) continue
     if (json) printJson(io.stdout, outcome.value)
@@ -161,7 +162,12 @@ async function runForeground(
   }
   const end = await session.ended
   if (!end.ok) return end
-  const { down, exit } = end.value
+  const { down, exit, detached } = end.value
+  if (detached)
+    printLine(
+      io.stdout,
+      `${session.project} stays up · devsock up: this screen again · devsock down: its end`,
+    )
   if (down && !options.json) {
     const ended = `${plural(down.services, 'service')} ended, ${plural(down.ports, 'port')} released`
     printLine(io.stdout, `${io.paint('green', '✓')} ${session.project}: ${ended}`)

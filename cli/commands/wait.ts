@@ -5,7 +5,8 @@ import { locateFolders } from '../folders.ts'
 import { printJson, printLine } from '../io.ts'
 import { formatOutcome } from '../print/service.ts'
 import { parseDuration } from '../print/units.ts'
-import { findTargets } from '../project.ts'
+import { withProgress } from '../progress.ts'
+import { findTargets, type Target } from '../project.ts'
 
 interface Options {
   for: string
@@ -41,7 +42,8 @@ export async function run({ options, operands, io }: Call<Options>): Promise<Res
   // Without names: what is meant to serve. A stopped service is waited for only when asked.
   const wanted = targets.value.filter(({ service }) => operands.length > 0 || !isOut(service.state))
   const request = { for: options.for, timeoutMs: timeout.value } as const
-  const outcomes = await Promise.all(wanted.map(({ service }) => client.wait(service.id, request)))
+  const waiting = Promise.all(wanted.map(({ service }) => client.wait(service.id, request)))
+  const outcomes = await withProgress(io, `waiting for ${names(wanted)}`, waiting)
   for (const outcome of outcomes) {
     if (!outcome.ok) continue
     if (options.json) printJson(io.stdout, outcome.value)
@@ -49,5 +51,7 @@ export async function run({ options, operands, io }: Call<Options>): Promise<Res
   }
   return outcomes.find((outcome) => !outcome.ok) ?? ok(0)
 }
+
+const names = (targets: Target[]): string => targets.map(({ service }) => service.name).join(', ')
 
 const isOut = (state: string): boolean => state === 'stopped' || state === 'external'

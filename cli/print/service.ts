@@ -30,9 +30,9 @@ const COLUMNS: Column[] = [
   { title: 'SERVICE', least: 8 },
   { title: 'STATE' },
   { title: 'URL', least: 12 },
-  { title: 'GEN' },
-  { title: 'PID' },
-  { title: 'WHY', least: 8 },
+  { title: 'GEN', drop: 2 },
+  { title: 'PID', drop: 3 },
+  { title: 'WHY', least: 8, drop: 1 },
 ]
 
 /** The table of `devsock status`. */
@@ -53,7 +53,7 @@ export function formatStatus(
   const [titles = '', ...lines] = formatTable(COLUMNS, rows, width)
   const hints = services
     .filter(({ state, reason }) => reason.hint && (state === 'failed' || state === 'conflict'))
-    .map(({ name, reason }) => `${name}: ${reason.hint}`)
+    .map(({ name, reason }) => `${paint('red', '✗')} ${name}: ${reason.hint}`)
   const problems = project.problems.map(({ message }) => `${paint('red', 'not applied')}: ${message}`)
   return [paint('dim', titles), ...lines, ...problems, ...hints]
 }

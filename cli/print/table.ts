@@ -4,6 +4,8 @@ export interface Column {
   title: string
   /** May be cut down to this width where the table does not fit; absent: never cut. */
   least?: number
+  /** Left out where the table does not fit even when cut; the largest first. */
+  drop?: number
 }
 
 /** A cell's text, and how to dress it once it is cut and padded (escape sequences must not be counted). */
@@ -19,10 +21,30 @@ const GAP = 2
  * may shrink gives a column at a time; the last resort is cutting every line at the edge.
  */
 export function formatTable(columns: Column[], rows: (string | Cell)[][], width: number): string[] {
+  const leaves = columnThatLeaves(columns, rows, width)
+  if (leaves !== null) {
+    const without = rows.map((row) => row.toSpliced(leaves, 1))
+    return formatTable(columns.toSpliced(leaves, 1), without, width)
+  }
   const cells = rows.map((row) => row.map((cell) => (typeof cell === 'string' ? { text: cell } : cell)))
   const titles = columns.map(({ title }) => ({ text: title }))
   const widths = fitWidths(columns, [titles, ...cells], width)
   return [titles, ...cells].map((row) => formatRow(row, widths, width))
+}
+
+function columnThatLeaves(columns: Column[], rows: (string | Cell)[][], width: number): number | null {
+  const least = columns.map(({ title, least }, index) => {
+    const texts = rows
+      .map((row) => row[index] ?? '')
+      .map((cell) => (typeof cell === 'string' ? cell : cell.text))
+    const widest = Math.max(displayWidth(title), ...texts.map(displayWidth))
+    return least === undefined ? widest : Math.min(widest, Math.max(least, title.length))
+  })
+  if (least.reduce((sum, each) => sum + each + GAP, -GAP) <= width) return null
+  const [first] = columns
+    .flatMap(({ drop }, index) => (drop ? [{ drop, index }] : []))
+    .sort((a, b) => b.drop - a.drop)
+  return first?.index ?? null
 }
 
 function formatRow(row: Cell[], widths: number[], width: number): string {

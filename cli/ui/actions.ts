@@ -124,9 +124,7 @@ export class Actions {
     const who = socket.owner ? formatOwner(socket.owner) : 'another user'
     switch (await store.ask(`${name} wants ${socket.address}: ${who}`, SETTLEMENTS)) {
       case 'k': {
-        if (socket.port === null) return { ok: true, value: null }
-        const freed = await this.#end(socket.port, [])
-        return freed.ok ? this.#verb(name, 'start') : freed
+        return socket.port === null ? { ok: true, value: null } : this.#take(name, socket.port)
       }
       case 'o':
         return session.settle(name, 'auto')
@@ -136,6 +134,16 @@ export class Actions {
         // It waits as it is: the port is taken as soon as it is free.
         return { ok: true, value: null }
     }
+  }
+
+  /** Who waits for a port has it before anybody could see that it was free: only the start says how it went. */
+  async #take(name: string, port: number): Promise<Result<unknown>> {
+    const { client, store } = this.#context
+    const freed = await client.free(port, { force: false, graceMs: GRACE_MS })
+    const started = await this.#verb(name, 'start')
+    if (!started.ok) return freed.ok ? started : freed
+    store.note(`${name} has port ${port}`)
+    return started
   }
 
   /** Shows whose it is, and asks. */

@@ -76,7 +76,8 @@ export class LogWindow {
   }
 
   #add(label: string, text: string, generation: number): void {
-    const kept = text.slice(0, LONGEST_LINE)
+    // A slice would keep all that it is a slice of.
+    const kept = text.length > LONGEST_LINE ? Buffer.from(text.slice(0, LONGEST_LINE)).toString() : text
     this.#entries.push({ id: this.#next++, label, generation, text: kept })
     this.#characters += kept.length
     // Cutting a line each time would move all others each time.

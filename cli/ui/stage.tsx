@@ -5,12 +5,38 @@ import { InkOutput } from './ink-output.ts'
 import type { Action } from './keys.ts'
 import { Painter, type Terminal } from './painter.ts'
 import type { ProjectStore } from './project-store.ts'
+import type { Speech } from './speech.ts'
+import { SpokenScreen } from './spoken-screen.tsx'
 import { UpScreen } from './up-screen.tsx'
 
 export interface StageProps {
   store: ProjectStore
   act(action: Action): void
   isLeased: boolean
+}
+
+/** The screen for a screen reader: by Ink's own means, below what the terminal has. */
+export class SpokenStage implements AsyncDisposable {
+  readonly #ink: ReturnType<typeof render>
+
+  constructor(
+    terminal: WriteStream,
+    { stdin, paint }: Pick<Io, 'stdin' | 'paint'>,
+    props: StageProps & { speech: Speech },
+  ) {
+    this.#ink = render(<SpokenScreen {...props} paint={paint} />, {
+      stdout: terminal,
+      stdin,
+      exitOnCtrlC: false,
+      patchConsole: false,
+      isScreenReaderEnabled: true,
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ink.unmount()
+    await this.#ink.waitUntilExit()
+  }
 }
 
 /** The screen on a terminal, until it is disposed; then the terminal is as it was. */

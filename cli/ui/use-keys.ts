@@ -52,8 +52,9 @@ function toKeys(input: string, key: InkKey): Key[] {
   if (key.ctrl) return [{ name: 'control', text: input }]
   const named = NAMED.find(([flag]) => key[flag])
   if (named) return [{ name: named[1] }]
-  if (key.meta) return []
-  return [...input].flatMap(toKey)
+  const characters = [...input].flatMap(toKey)
+  // Escape and a key that came in one read: nothing here is asked for with Alt.
+  return key.meta ? [{ name: 'escape' }, ...characters] : characters
 }
 
 function toKey(character: string): Key[] {

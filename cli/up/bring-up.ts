@@ -7,6 +7,7 @@ import { type Io, printLine, widthOf } from '../io.ts'
 import { ensureDaemon } from '../launch.ts'
 import { formatFailure } from '../print/failure.ts'
 import { formatOwners } from '../print/owners.ts'
+import { withProgress } from '../progress.ts'
 
 const GRACE_MS = 5_000
 /** A daemon has gone well before this. */
@@ -65,7 +66,7 @@ export async function bringUp(
 async function askUp(client: Client, request: UpRequest, io: Io): Promise<Result<UpReply>> {
   const deadline = Date.now() + LEAVING_MS
   for (;;) {
-    const reply = await client.up(request)
+    const reply = await withProgress(io, 'holding the ports', client.up(request))
     const isGone = !reply.ok && (reply.failure.code === 'not-up' || reply.failure.code === 'daemon-failed')
     if (!isGone || Date.now() > deadline) return reply
     await delay(LEAVING_POLL_MS)

@@ -30,10 +30,11 @@ export class PlainPrinter {
   }
 
   print(item: StreamItem): void {
-    for (const line of this.#lines(item)) printLine(this.#io.stdout, line)
+    for (const line of this.lines(item)) printLine(this.#io.stdout, line)
   }
 
-  #lines(item: StreamItem): string[] {
+  /** What an event is worth saying. */
+  lines(item: StreamItem): string[] {
     const { paint, colours } = this.#io
     switch (item.type) {
       case 'lost':
@@ -62,6 +63,8 @@ export class PlainPrinter {
         return [`${paint('green', '✓')} ${item.project} was taken down`]
       case 'log':
         return [formatLogLine(item.text, item.service, this.#labelWidth, paint, colours)]
+      case 'logs':
+        return item.lines.map((text) => formatLogLine(text, item.service, this.#labelWidth, paint, colours))
       case 'notice':
         return [`${paint(item.level === 'info' ? 'dim' : 'yellow', '!')} ${item.message}`]
       default:

@@ -13,6 +13,8 @@ import { followEvents, type StreamItem } from '../events.ts'
 export interface SessionEnd {
   exit: number
   down: DownReply | null
+  /** It was asked to leave it up. */
+  detached?: true
 }
 
 /**
@@ -70,7 +72,7 @@ export class Session implements Disposable {
       if (!kept.ok) return kept
     }
     this.#leaving = true
-    this.#end(ok({ exit: EXIT.ok, down: null }))
+    this.#end(ok({ exit: EXIT.ok, down: null, detached: true }))
     return ok(null)
   }
 

@@ -116,7 +116,12 @@ export class Rig implements AsyncDisposable {
 
   /** Starts the command line and leaves it running: an attached `up`, `logs -f`. */
   start(...args: string[]): Command {
-    return this.spawn([...this.#cli, ...args])
+    return this.spawn(this.argv(...args))
+  }
+
+  /** The command line, for whatever else starts it. */
+  argv(...args: string[]): string[] {
+    return [...this.#cli, ...args]
   }
 
   /** Starts any program in the rig's environment. */
