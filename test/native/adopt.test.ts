@@ -254,6 +254,25 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as holder:
   ])
 })
 
+test('peers that send garbage, or half of it, and hold their connections open keep nobody from its slot', async () => {
+  await using rig = await AdoptRig.create()
+  const code = `
+garbage = [b'', b'\\xff\\xfe', b'1', b'1\\0hello', b'1\\0hello\\x001\\0daemon', b'2\\0claim\\x000', b'x' * 60000]
+hostile = []
+for i in range(70):
+    peer = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    peer.connect(os.environ['DEVSOCK_HOLDER'])
+    try: peer.send(garbage[i % len(garbage)])
+    except OSError: pass
+    hostile.append(peer)
+os.close(3)
+a = listener()
+a.accept()[0].sendall(b'here')`
+  await rig.start({ code })
+  expect(await fetchFrom({ port: rig.port })).toBe('here')
+  expect(rig.said()).toEqual([])
+})
+
 test('a holder that is gone or does not answer costs a second, then EADDRINUSE and a line that says why', async () => {
   await using rig = await AdoptRig.create()
   const code = `
