@@ -15,8 +15,8 @@ export async function adoption(): Promise<Row[]> {
   const [cPort, goPort, handPort] = [await rig.port(), await rig.port(), await rig.port()]
   const c = `${rig.dir}/adopted`
   const go = `${rig.dir}/go`
-  await compile(rig, 'adopted.c', 'adopted')
-  await compile(rig, 'server.go', 'go')
+  compile(rig, 'adopted.c', 'adopted')
+  compile(rig, 'server.go', 'go')
   await rig.write({
     'devsock.config.json': {
       services: {

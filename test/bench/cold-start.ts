@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Command } from '../rig/command.ts'
@@ -19,8 +20,8 @@ export async function coldStart(): Promise<Row[]> {
   const node = [process.execPath, source('server.mjs')]
   const c = [`${rig.dir}/server`]
   const spawn = `${rig.dir}/spawn`
-  await compile(rig, 'server.c', 'server')
-  await compile(rig, 'spawn.c', 'spawn')
+  compile(rig, 'server.c', 'server')
+  compile(rig, 'spawn.c', 'spawn')
   await rig.write({
     'devsock.config.json': {
       services: { node: { command: node, listen: nodePort }, c: { command: c, listen: cPort } },
@@ -43,14 +44,12 @@ export async function coldStart(): Promise<Row[]> {
 }
 
 /** C, dynamic; Go, static. */
-export async function compile(rig: Rig, from: string, to: string): Promise<void> {
+export function compile(rig: Rig, from: string, to: string): void {
   const command = from.endsWith('.go')
-    ? rig.spawn(['go', 'build', '-o', to, source(from)], {
-        env: { CGO_ENABLED: '0', GOCACHE: `${rig.root}/go` },
-      })
-    : rig.spawn(['cc', '-O2', '-Wall', '-Wextra', '-Werror', '-o', to, source(from)])
-  const { code, stderr } = await command.finished()
-  if (code !== 0) throw new Error(`${from}: ${stderr}`)
+    ? ['go', 'build', '-o', to, source(from)]
+    : ['cc', '-O2', '-Wall', '-Wextra', '-Werror', '-o', to, source(from)]
+  const [file = '', ...args] = command
+  execFileSync(file, args, { cwd: rig.dir, env: { ...process.env, CGO_ENABLED: '0' }, stdio: 'inherit' })
 }
 
 export const held = (rig: Rig, name: string, port: number): Variant => ({
