@@ -176,7 +176,7 @@ test.each([
     const web = { command: command.replace('ELSEWHERE', String(elsewhere)), listen: port, adopt, watch: [] }
     await rig.configure({ web: { ...web, ready: { timeout: '1h' } } })
     await rig.up()
-    const { body } = await rig.request(port, '/', { deadline: 30_000 })
+    const { body } = await rig.request(port, '/', { deadline: 45_000 })
     expect(body).toContain(`it listens on port ${elsewhere}, not on its socket (port ${port})`)
   },
 )

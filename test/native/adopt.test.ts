@@ -304,7 +304,10 @@ for _ in range(200):
         print(json.dumps([answer]), flush=True); os._exit(0)
 os.close(read); os.close(write)
 for _ in range(200): os.wait()`
-  const said = await rig.run({ code })
+  await rig.start({ code })
+  // Two hundred processes have to be made first.
+  await eventually(() => rig.holder.said().trim().split('\n').length === 200, { deadline: 25_000 })
+  const said = rig.said()
   expect(said).toHaveLength(200)
   expect(new Set(said.flat()).size).toBe(1)
 })
