@@ -39,16 +39,15 @@ export class HolderConnection {
   /** null: the connection is lost, and whether it was done is not known. The descriptors stay the caller's. */
   ask(verb: string, args: string[], descriptors: readonly Descriptor[] = []): Promise<Reply | null> {
     return new Promise((resolve) => {
-      const { length } = this.#pending
+      if (this.#seqpacket === null) return resolve(null)
       try {
         this.#seq += 1
-        this.#seqpacket?.send(Buffer.from([String(this.#seq), verb, ...args].join('\0')), descriptors)
+        this.#seqpacket.send(Buffer.from([String(this.#seq), verb, ...args].join('\0')), descriptors)
+        this.#pending.push(resolve)
       } catch (_) {
         // ETOOMANYREFS: other processes of this user have as many descriptors under way as there may be.
-        return resolve(null)
+        resolve(null)
       }
-      if (this.#seqpacket === null) return resolve(null)
-      this.#pending[length] = resolve
     })
   }
 

@@ -1,3 +1,4 @@
+import type { Descriptor } from '../../../native/index.ts'
 import { Answerer } from '../../modes/answerer.ts'
 import { answerFailure } from '../../modes/failure-page.ts'
 import { visibleState } from '../view.ts'
@@ -35,17 +36,14 @@ export async function answer(task: Task, { lane }: { lane: number }): Promise<vo
 
 /** Connections of an older generation that ask while they are parked; the others wait on, for the next one. */
 async function answerParked({ context, signal }: Task, name: string, answerer: Answerer): Promise<void> {
-  while (!signal.aborted) {
-    const more = context.expect.parked(name, signal)
-    for (
-      let taken = await context.holder.take(name);
-      taken.length > 0;
+  const takeAll = async (): Promise<void> => {
+    let taken: Descriptor[]
+    do {
       taken = await context.holder.take(name)
-    ) {
       for (const connection of taken) answerer.serve(connection.release())
-    }
-    await more
+    } while (taken.length > 0)
   }
+  while (!signal.aborted) await Promise.all([context.expect.parked(name, signal), takeAll()])
 }
 
 async function report(task: Task): Promise<Parameters<typeof answerFailure>[2]> {
