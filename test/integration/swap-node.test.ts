@@ -21,6 +21,35 @@ test('keep-alive clients see 20 saves without a failed request, a new connection
   expect((await rig.service('api')).lastSwap).toMatchObject({ cut: 0 })
 })
 
+test.each(['overlap', 'exclusive'])(
+  'under %s keep-alive clients keep their connections too',
+  async (swap) => {
+    const { rig, port } = await swapOnSave(nodeServer(), { swap })
+    await using _ = rig
+    await rig.request(port)
+    await using clients = await KeepAliveClients.connect(port, 10)
+    for (let save = 2; save <= 6; save += 1) {
+      await rig.edit('api.mjs', bump)
+      await taken(rig)
+    }
+    await rig.eventually(async () => (await rig.service('api')).lastSwap?.moved)
+    expect(await clients.stop()).toMatchObject({ failures: [], connections: 10 })
+    expect((await rig.service('api')).lastSwap).toMatchObject({ policy: swap, cut: 0 })
+  },
+)
+
+test('where the next program takes no connections, they are carried to it', async () => {
+  const { rig, port } = await swapOnSave(nodeServer())
+  await using _ = rig
+  using wire = await Wire.open({ port })
+  expect(await wire.ask()).toBe('v1')
+  await rig.configure({
+    api: { command: ['node', 'api.mjs'], listen: port, watch: ['*.mjs'], adopt: false },
+  })
+  await rig.edit('api.mjs', bump)
+  expect(await rig.eventually(async () => (await wire.ask()) === 'v2')).toBe(true)
+})
+
 test('a save that is broken answers who asks on a parked connection with 503, and the next good one has the others', async () => {
   const { rig, port } = await swapOnSave(nodeServer())
   await using _ = rig
