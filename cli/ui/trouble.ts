@@ -4,7 +4,7 @@ import { formatOwner } from '../print/failure.ts'
 import type { Paint } from '../print/paint.ts'
 import { sanitizeLine } from '../print/sanitize.ts'
 import { cutStyled } from '../print/styled.ts'
-import type { LogWindow } from './log-window.ts'
+import { type LogWindow, plainText } from './log-window.ts'
 import { MARKS } from './theme.ts'
 
 export interface TroubleLook {
@@ -13,7 +13,11 @@ export interface TroubleLook {
   colours: boolean
 }
 
-const LAST_LINES = 4
+const LAST_LINES = 5
+/** Among so many, those are looked for that say something. */
+const LOOKED_AT = 30
+/** Frames of the runtime itself, and what Node says last. */
+const SAYS_NOTHING = /^\s*$|^\s+at .*\bnode:|^Node\.js v/
 
 export const isTroubled = ({ state }: ServiceStatus): boolean => state === 'failed' || state === 'conflict'
 
@@ -34,7 +38,11 @@ export function drawTrouble(
     ...(owners.length > 0 ? owners : [safe(reason.message)]).map((text) => paint('red', text)),
     ...(hint ? [paint('yellow', `→ ${safe(hint)}`)] : []),
     ...(service.state === 'failed'
-      ? logs.lastOf(name, generation, LAST_LINES).map(({ text }) => sanitizeLine(text, { colours }))
+      ? logs
+          .lastOf(name, generation, LOOKED_AT)
+          .filter((entry) => !SAYS_NOTHING.test(plainText(entry)))
+          .slice(-LAST_LINES)
+          .map(({ text }) => sanitizeLine(text, { colours }))
       : []),
   ]
   const room = Math.max(1, columns - 4)
