@@ -27,13 +27,15 @@ export const ServiceCard = memo(function ServiceCard({
           <a href={href}>{name}</a>
         </h3>
         <StateMark state={state} />
-        <p className="reason">{reason.message}</p>
+        <p className="reason">
+          {reason.message}
+          <IdleCountdown at={service.idleAt} />
+        </p>
       </div>
       <div className="card-where">
         <SocketLinks sockets={sockets} />
         <p className="soft tabular" hidden={sockets.length === 0}>
           <span className={queued > 0 ? 'queued' : ''}>{queued} queued</span> · {open} open
-          <IdleCountdown at={service.idleAt} />
         </p>
       </div>
       <div className="card-run tabular">

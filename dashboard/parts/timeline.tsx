@@ -30,9 +30,6 @@ export function Timeline({ service, entries, wakes }: TimelineProps) {
               {wokenBy(service, entry, wakes)}
               {entry.hint && entry.state === 'failed' && <span className="soft"> · {entry.hint}</span>}
             </span>
-            {isFailure(entry) && (
-              <LastLines service={service} generation={entry.generation} isOpen={entry === lastFailure} />
-            )}
             {entry.generation > 0 && (
               <button
                 type="button"
@@ -42,6 +39,9 @@ export function Timeline({ service, entries, wakes }: TimelineProps) {
               >
                 #{entry.generation}
               </button>
+            )}
+            {isFailure(entry) && (
+              <LastLines service={service} generation={entry.generation} isOpen={entry === lastFailure} />
             )}
           </li>
         ))}

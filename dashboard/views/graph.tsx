@@ -20,7 +20,7 @@ export function GraphView() {
       <header>
         <h2 id="graph-title">Who connects to whom</h2>
         <p className="soft">
-          Seen in the kernel’s tables while you watch; a connection that starts a server is always seen.
+          Seen in the kernel’s tables: what starts a server at once, everything else while you watch.
         </p>
       </header>
       {graph.connections.length === 0 ? (

@@ -23,10 +23,10 @@ export class DashboardPage implements AsyncDisposable {
   readonly hosts = new Set<string>()
   readonly origin: string
 
-  private constructor(page: Page, origin: string) {
+  private constructor(page: Page, origin: string, deadline: number) {
     this.page = page
     this.origin = origin
-    page.setDefaultTimeout(DEADLINE)
+    page.setDefaultTimeout(deadline)
     page.on('pageerror', (error) => this.errors.push(String(error)))
     page.on('console', (message) => {
       if (/content security policy/i.test(message.text())) this.errors.push(message.text())
@@ -40,11 +40,12 @@ export class DashboardPage implements AsyncDisposable {
     rig: Rig,
     hash = '#/',
     options: BrowserContextOptions = {},
+    deadline = DEADLINE,
   ): Promise<DashboardPage> {
     const { daemon } = await rig.status()
     if (!daemon?.dashboard) throw new Error(`there is no dashboard\n${await rig.dump()}`)
     const context = await browser.newContext(options)
-    const opened = new DashboardPage(await context.newPage(), daemon.dashboard)
+    const opened = new DashboardPage(await context.newPage(), daemon.dashboard, deadline)
     const token = readFileSync(join(rig.stateDir, 'dashboard-token'), 'utf8').trim()
     await opened.page.goto(`${daemon.dashboard}#${token}`)
     await opened.page.getByText('live', { exact: true }).waitFor({ state: 'attached' })
