@@ -89,18 +89,17 @@ function Box({ node, place, measures, project }: BoxProps) {
     )
   const port = service.sockets.find((socket) => socket.port !== null)?.port
   return (
-    <a href={serviceHref(id)} aria-label={`${id}, ${service.state}`} className="graph-link">
+    <a href={serviceHref(id)} className="graph-link">
       <g className={`graph-box box-${service.state}`} transform={transform}>
-        <title>{service.reason.message}</title>
         {frame}
         <text x={14} y={22} className="graph-name">
-          {shortened(nameOf(id), 16)}
+          {shortened(nameOf(id), 16)}{' '}
         </text>
         <text x={width - 14} y={22} className="graph-aside">
           {shortened(project, Math.max(0, 17 - nameOf(id).length))}
         </text>
         <text x={14} y={41} className={`graph-state state-${service.state}`}>
-          {SYMBOLS[service.state]} {service.state}
+          {SYMBOLS[service.state]} {service.state}{' '}
         </text>
         {port && (
           <text x={width - 14} y={41} className="graph-aside">
