@@ -53,9 +53,14 @@ export class Acceptor implements Disposable {
     this.http.emit('connection', connection)
   }
 
-  /** Accepts no more; answers under way are finished. */
-  [Symbol.dispose](): void {
+  /** Accepts no more. */
+  protected stop(): void {
     this.#over = true
+  }
+
+  /** Answers under way are finished; connections without one are closed. */
+  [Symbol.dispose](): void {
+    this.stop()
     this.http.close()
   }
 }

@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Descriptor } from '../../native/index.ts'
 import { Acceptor } from './acceptor.ts'
 import { WAITS } from './failure-page.ts'
@@ -12,6 +13,8 @@ const HEADERS_TIMEOUT_MS = 10_000
  */
 export class Answerer extends Acceptor {
   readonly #waiting: Set<() => void>
+  readonly #open = new Set<Socket>()
+  #isOver = false
 
   constructor(slot: Descriptor, watch: () => Promise<void>, answer: RequestListener) {
     const waiting = new Set<() => void>()
@@ -23,11 +26,28 @@ export class Answerer extends Acceptor {
     })
     this.#waiting = waiting
     this.http.on('upgrade', (_request, socket) => socket.destroy())
+    this.http.on('connection', (connection) => {
+      this.#open.add(connection)
+      connection.once('close', () => {
+        this.#open.delete(connection)
+        if (this.#isOver) this.#closeWhenUnused()
+      })
+    })
   }
 
+  /** Whoever was accepted is answered: a request may be on its way, or here and not yet read. */
   override [Symbol.dispose](): void {
-    super[Symbol.dispose]()
+    this.stop()
+    this.#isOver = true
+    // Silent ones must not keep the daemon.
+    for (const connection of this.#open) connection.unref()
+    this.#closeWhenUnused()
     for (const onOver of this.#waiting) onOver()
     this.#waiting.clear()
+  }
+
+  /** Node's close() destroys connections that have not asked yet; without it a timer of the server stays. */
+  #closeWhenUnused(): void {
+    if (this.#open.size === 0) this.http.close()
   }
 }

@@ -767,9 +767,12 @@ class Life {
     const { front, leaving } = this.service
     if (front.kind !== 'clearing') return
     if (front.all ? leaving.length > 0 : leaving.some((each) => each.lane === front.lane)) return
-    if (this.service.steered !== front.lane) {
+    const { steered } = this.service
+    if (steered !== front.lane) {
       this.effects.push({ do: 'fresh', lane: front.lane })
       this.steer(front.lane)
+      // Its generation may have gone before, when this was still the lane to wait in.
+      if (!leaving.some((each) => each.lane === steered)) this.effects.push({ do: 'relay', lane: steered })
     }
     const { plan, lane } = front
     if (plan.do === 'await-save') return

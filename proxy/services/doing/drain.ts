@@ -21,18 +21,31 @@ export async function drain(
 ): Promise<void> {
   const { context, unit } = task
   const deadline = context.now() + unit.service.drainMs
-  const ask = async () =>
-    (await context.holder.drain(generationId(unit.id, number))) ?? { moved: 0, pids: [] }
+  const id = generationId(unit.id, number)
+  // The answer tells, too, that the steering before it is done: nobody comes to this lane any more.
+  const ask = async () => (await context.holder.drain(id)) ?? { moved: 0, pids: [] }
   for (let look = FIRST_LOOK_MS; ; look = Math.min(LOOK_MS, look * 2)) {
     const { pids } = await ask()
-    const left = connectionsLeft(task, number, pids)
-    if ((left === 0 && (!served || waiting(task, lane) === 0)) || context.now() >= deadline) {
+    const left = () => connectionsLeft(task, number, pids)
+    const isDone = left() === 0 && (!served || waiting(task, lane) === 0) && (await stopped(task, id, left))
+    if (isDone || context.now() >= deadline) {
       // What is not there any more may have been moved since it was asked.
       const { moved } = await ask()
-      return task.tell({ type: 'drained', number, moved, cut: left })
+      return task.tell({ type: 'drained', number, moved, cut: isDone ? 0 : left() })
     }
     await pause(look, task)
   }
+}
+
+/**
+ * Stops it where it stands, and looks again: between a look and its end it could take a connection, or a request.
+ * Its stop signal is what it goes on with (ending.ts). False, and it goes on, where it had.
+ */
+async function stopped({ context }: Task, id: string, left: () => number): Promise<boolean> {
+  await context.holder.signal(id, 'SIGSTOP', 'group')
+  if (left() === 0) return true
+  await context.holder.signal(id, 'SIGCONT', 'group')
+  return false
 }
 
 /** Those that hold up the end of a generation, of which the processes `moving` move theirs. */

@@ -8,6 +8,8 @@ const KILL_AGAIN_MS = 500
 export async function terminate(task: Task, { number }: { number: number }): Promise<void> {
   const { stop } = task.unit.service
   if (!(await signal(task, number, stop.signal))) return
+  // A drained one is stopped (drain.ts): it takes the signal, and nothing else before.
+  await signal(task, number, 'SIGCONT')
   await pause(stop.timeoutMs, task)
   task.context.log.warn(
     { service: task.unit.id, number },

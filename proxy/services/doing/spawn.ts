@@ -34,6 +34,8 @@ export async function spawn(task: Task, { number, lane }: { number: number; lane
     const { pid, startTime } = await onLane(task, lane, () => context.holder.spawn(made.spec))
     // The holder answers with what runs under this id already, where an armed spec fired just before.
     const started = processStartedAt(startTime)
+    // Also where it was replaced meanwhile, and this is no news any more: whoever ends it looks at its connections.
+    unit.leaders.set(number, pid)
     task.tell({ type: 'spawned', number, pid, startedAt: started.latest < asked ? started.earliest : asked })
   } catch (error) {
     if (error instanceof HolderError) return refuse(task, number, startFailure(error, unit.service))
