@@ -1,0 +1,162 @@
+/** Real clients, whose connections are their own business, of a Node server that is saved while they ask. */
+import { execFileSync } from 'node:child_process'
+import { expect, test } from 'vitest'
+import { ClientProgram } from '../rig/client-program.ts'
+import { Rig } from '../rig/rig.ts'
+import { bump, nodeServer } from '../rig/servers.ts'
+
+const SAVES = 6
+/** What a client asks for in turn: at once, and after 150 ms. */
+const PATHS = ['/', '/slow']
+
+interface Client {
+  name: string
+  files?: Record<string, string>
+  argv: (port: number) => string[]
+  prepare?: (rig: Rig) => void
+}
+
+const PYTHON = `import os, sys, threading, requests
+session = requests.Session()
+session.mount('http://', requests.adapters.HTTPAdapter(pool_maxsize=4))
+def ask(worker):
+    while os.path.exists('going'):
+        for path in ${JSON.stringify(PATHS)}:
+            try: body = session.get(sys.argv[1] + path, timeout=20).text
+            except Exception as error: body = '! ' + repr(error)
+            os.write(1, f'{worker} {body}\\n'.encode())
+for worker in range(4): threading.Thread(target=ask, args=(worker,)).start()
+`
+
+const GO = `package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+)
+
+func main() {
+	client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 4}}
+	var all sync.WaitGroup
+	for worker := 0; worker < 4; worker++ {
+		all.Add(1)
+		go func(worker int) {
+			defer all.Done()
+			for {
+				for _, path := range []string{"${PATHS.join('", "')}"} {
+					fmt.Println(worker, get(client, os.Args[1]+path))
+				}
+				if _, err := os.Stat("going"); err != nil {
+					return
+				}
+			}
+		}(worker)
+	}
+	all.Wait()
+}
+
+func get(client *http.Client, url string) string {
+	response, err := client.Get(url)
+	if err != nil {
+		return "! " + err.Error()
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return "! " + err.Error()
+	}
+	return string(body)
+}
+`
+
+const FETCH = `import { existsSync, writeSync } from 'node:fs'
+async function ask(worker) {
+  while (existsSync('going')) {
+    for (const path of ${JSON.stringify(PATHS)}) {
+      const body = await fetch(process.argv[2] + path).then((response) => response.text()).catch((error) => '! ' + error.cause)
+      writeSync(1, worker + ' ' + body + '\\n')
+    }
+  }
+}
+for (let worker = 0; worker < 4; worker++) ask(worker)
+`
+
+const url = (port: number) => `http://localhost:${port}`
+
+const CLIENTS: readonly Client[] = [
+  {
+    name: 'curl, a connection each',
+    argv: (port) => [
+      'sh',
+      '-c',
+      `while [ -e going ]; do for path in ${PATHS.join(' ')}; do
+         echo "0 $(curl -sS --max-time 20 ${url(port)}$path 2>&1 || echo ' !')"
+       done; done`,
+    ],
+  },
+  {
+    // As many URLs as one command has, over one connection; the shell looks whether to go on.
+    name: 'curl, which reuses its connection',
+    argv: (port) => [
+      'sh',
+      '-c',
+      `while [ -e going ]; do
+         curl -sSN --rate 40/s --max-time 20 -w '\\n' "${url(port)}/?[1-100]" 2>&1 | sed -u 's/^/0 /'
+       done`,
+    ],
+  },
+  { name: 'fetch', files: { 'fetch.mjs': FETCH }, argv: (port) => ['node', 'fetch.mjs', url(port)] },
+  {
+    name: "Python's requests, with a pool",
+    files: { 'ask.py': PYTHON },
+    argv: (port) => ['/usr/bin/python3', 'ask.py', url(port)],
+  },
+  {
+    name: "Go's net/http, with a pool",
+    files: { 'ask.go': GO },
+    argv: (port) => ['./ask', url(port)],
+    prepare: ({ dir }) => void execFileSync('go', ['build', '-o', 'ask', 'ask.go'], { cwd: dir }),
+  },
+]
+
+test.each(CLIENTS)(
+  '$name: every request is answered, and none that is sent after a swap by old code',
+  async ({ files, argv, prepare }) => {
+    await using rig = await Rig.create({ files: { 'api.mjs': nodeServer(), ...files } })
+    prepare?.(rig)
+    const port = await rig.port()
+    await rig.configure({ api: { command: ['node', 'api.mjs'], listen: port, watch: ['*.mjs'] } })
+    await rig.up()
+    const client = await ClientProgram.start(rig, argv(port))
+    const stale: string[] = []
+    let [before, version] = [new Map<string, string[]>(), 1]
+    /** From the second answer on, each was asked for after the swap: one may have been on its way. */
+    const collectStale = () => {
+      for (const [worker, got] of client.answers) {
+        const since = got.slice((before.get(worker)?.length ?? 0) + 1)
+        stale.push(
+          ...since.filter((body) => body !== `v${version}`).map((body) => `${body}, not v${version}`),
+        )
+      }
+    }
+    await client.progress(4)
+    for (let save = 2; save <= SAVES; save += 1) {
+      collectStale()
+      await rig.edit('api.mjs', bump, save % 2 ? 'atomic' : 'truncate')
+      await rig.succeed('wait', 'api')
+      ;[before, version] = [await client.soFar(), save]
+      await client.progress(4)
+    }
+    collectStale()
+    await client.stop()
+    expect(stale).toEqual([])
+    const bodies = [...client.answers.values()].flat()
+    expect(bodies.filter((body) => !/^v\d+$/.test(body))).toEqual([])
+    expect(new Set(bodies).size).toBe(SAVES)
+    expect(await rig.service('api')).toMatchObject({ swaps: SAVES - 1, crashes: 0, lastSwap: { cut: 0 } })
+  },
+)
