@@ -66,11 +66,13 @@ export async function run(call: Call<Options>): Promise<Result<number>> {
   const nested = await refuseNested(client.value, location.value, io.env)
   if (!nested.ok) return nested
   const request = createRequest(call, location.value)
+  // Loaded meanwhile: the lease of a project that is up is not to wait for it.
+  const screen = io.interactive && !request.detached ? import('../ui/run-screen.tsx') : null
   const reply = await bringUp(client.value, request, { kill: options.kill === true }, io)
   if (!reply.ok) return reply
   return request.detached
     ? finishDetached(client.value, reply.value, call)
-    : runForeground(client.value, reply.value, request, call)
+    : runForeground(client.value, reply.value, request, await screen, call)
 }
 
 /** Where there is no configuration, one is offered; null: not wanted. */
@@ -147,12 +149,13 @@ async function runForeground(
   client: Client,
   reply: UpReply,
   request: UpRequest,
+  screen: typeof import('../ui/run-screen.tsx') | null,
   { options, io }: Call<Options>,
 ): Promise<Result<number>> {
   using session = new Session(client, reply.project.id, reply.started, request)
   using _ = onSignals(['SIGINT', 'SIGTERM', 'SIGHUP'], () => void session.leave(EXIT.interrupted))
-  if (io.interactive) {
-    await showScreen(session, client, reply, io)
+  if (screen !== null) {
+    await screen.runScreen(session, client, reply, io)
   } else if (options.json) {
     await followAsJson(session, io)
   } else {
@@ -173,12 +176,6 @@ async function runForeground(
     printLine(io.stdout, `${io.paint('green', '✓')} ${session.project}: ${ended}`)
   }
   return ok(exit)
-}
-
-/** Apart from `using`: tsc 6.0 does not rewrite the extension of an import() in a block that has one. */
-async function showScreen(session: Session, client: Client, reply: UpReply, io: Io): Promise<void> {
-  const { runScreen } = await import('../ui/run-screen.tsx')
-  await runScreen(session, client, reply, io)
 }
 
 function formatReply({ project, started, ms }: UpReply, { paint }: Io): string[] {
