@@ -1,8 +1,11 @@
 /** Real clients, whose connections are their own business, of a Node server that is saved while they ask. */
 import { execFileSync } from 'node:child_process'
+import { symlink } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { launchBrowser } from '../rig/browser.ts'
 import { ClientProgram } from '../rig/client-program.ts'
-import { Rig } from '../rig/rig.ts'
+import { CHECKOUT, Rig } from '../rig/rig.ts'
 import { bump, nodeServer } from '../rig/servers.ts'
 
 const SAVES = 6
@@ -160,3 +163,41 @@ test.each(CLIENTS)(
     expect(await rig.service('api')).toMatchObject({ swaps: SAVES - 1, crashes: 0, lastSwap: { cut: 0 } })
   },
 )
+
+const PAGE = `<!doctype html><title>page</title><output></output><script>
+const closed = []
+function connect() {
+  const socket = new WebSocket('ws://' + location.host)
+  socket.onmessage = ({ data }) => { document.querySelector('output').textContent = data }
+  socket.onclose = ({ code }) => { closed.push(code); connect() }
+}
+connect()
+</script>`
+
+test('a page with a WebSocket is told of each swap by 1012, connects again, and sees what was saved', async () => {
+  const server = `import { createServer } from 'node:http'
+import { WebSocketServer } from 'ws'
+const version = 'v1'
+const server = createServer((request, response) => response.end(${JSON.stringify(PAGE)}))
+new WebSocketServer({ server }).on('connection', (socket) => socket.send(version))
+server.listen({ fd: 3 })
+`
+  await using rig = await Rig.create({ files: { 'web.mjs': server } })
+  await symlink(join(CHECKOUT, 'node_modules'), join(rig.dir, 'node_modules'))
+  const port = await rig.port()
+  await rig.configure({ web: { command: ['node', 'web.mjs'], listen: port, watch: ['web.mjs'] } })
+  await rig.up()
+  const browser = await launchBrowser()
+  try {
+    const page = await browser.newPage()
+    await page.goto(url(port))
+    for (let save = 1; save <= SAVES; save += 1) {
+      if (save > 1) await rig.edit('web.mjs', (text) => text.replace(/'v\d+'/, `'v${save}'`))
+      await page.getByText(`v${save}`, { exact: true }).waitFor({ timeout: 10_000 })
+    }
+    expect(await page.evaluate('closed')).toEqual(Array(SAVES - 1).fill(1012))
+    expect(await rig.service('web')).toMatchObject({ swaps: SAVES - 1, lastSwap: { cut: 0 } })
+  } finally {
+    await browser.close()
+  }
+})
