@@ -14,7 +14,7 @@ const STANDIN = fileURLToPath(new URL('standin-daemon.py', import.meta.url))
 /** A holder with a daemon that would bring it back. */
 async function withStandin(server: string[]): Promise<TestHolder> {
   const holder = TestHolder.launch((self) => ({
-    daemon: ['python3', STANDIN, locate('devsock-holder'), self.dir, self.logFile, ...server],
+    daemon: ['/usr/bin/python3', STANDIN, locate('devsock-holder'), self.dir, self.logFile, ...server],
   }))
   await holder.listening()
   await settled(holder, 1)
