@@ -76,7 +76,11 @@ export class Follower implements Disposable {
     if (behind > CHUNK) this.#skipPunched()
     const read = readSync(this.#fd, this.#chunk, 0, CHUNK, this.#splitter.end)
     const lines = this.#splitter.push(this.#chunk.subarray(0, read))
-    if (this.#inside && lines.shift()) this.#inside = false
+    const rest = this.#inside ? lines.shift() : undefined
+    if (rest !== undefined) {
+      this.#inside = false
+      this.#passed += (lines[0]?.offset ?? this.#splitter.offset) - rest.offset
+    }
     this.#tell(lines)
     return read === CHUNK ? 'more' : 'grew'
   }

@@ -369,8 +369,8 @@ describe('free', () => {
 
   test('--dry-run only shows, --yes does it', async () => {
     const daemon = await withOwner()
-    expect((await daemon.run(['free', '3000', '--dry-run'])).out).toContain(
-      'pid 4242  node server.js  in /srv  (ann)',
+    expect((await daemon.run(['free', '3000', '--dry-run'])).out).toMatch(
+      /^Port 3000:\n +PID +COMMAND +CWD +USER\n +4242 {2}node server\.js {2}\/srv {2}ann\n/,
     )
     expect(freed(daemon)).toBe(false)
     expect((await daemon.run(['free', '3000', '--yes'])).out).toContain('✓ port 3000 is free · 9 ms')
