@@ -31,6 +31,6 @@ const SIGNS: Record<Typing['what'], string> = { search: '/', filter: '&', comman
 /** Of a text that is too long, the end: there the cursor is. */
 function drawTyping({ what, text }: Typing, columns: number): string {
   let shown = text
-  while (displayWidth(shown) > columns - 2) shown = shown.slice(1)
+  while (shown !== '' && displayWidth(shown) > columns - 2) shown = shown.slice(1)
   return `${SIGNS[what]}${shown}${MARKS.cursor}`
 }

@@ -57,8 +57,13 @@ function toKeys(input: string, key: InkKey): Key[] {
   return key.meta ? [{ name: 'escape' }, ...characters] : characters
 }
 
+/** Of several that came in one read, which Ink tells as one text. */
 function toKey(character: string): Key[] {
   if (character === '\r' || character === '\n') return [{ name: 'return' }]
+  if (character === '\t') return [{ name: 'tab' }]
+  if (character === '\b' || character === '\u007f') return [{ name: 'backspace' }]
+  const letter = String.fromCharCode(character.charCodeAt(0) + 0x60)
+  if (/^[a-z]$/.test(letter)) return [{ name: 'control', text: letter }]
   // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not get in
   return /[\u0000-\u001f\u007f-\u009f]/.test(character) ? [] : [{ name: 'character', text: character }]
 }
