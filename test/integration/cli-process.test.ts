@@ -187,7 +187,9 @@ describe('on a terminal', () => {
       return { body: { v: 1, ended: [owner], ms: 1 } }
     })
     const terminal = new Terminal(daemon, ['up', '-d'])
-    expect(await terminal.shows('[q]uit')).toContain('web wants localhost:3001: pid 9  node x.js  (ann)')
+    const question = await terminal.shows('[q]uit')
+    expect(question).toContain('web wants localhost:3001, taken by')
+    expect(question).toMatch(/ 9 +node x\.js +- +ann/)
     terminal.type('k\n')
     await terminal.shows('port held')
     expect(await terminal.exit).toBe(0)
