@@ -102,13 +102,15 @@ export class Tmux implements AsyncDisposable {
   /** Its exit status, once it has ended; with the last screen. */
   async ended(): Promise<{ status: number; screen: string }> {
     const status = await this.#rig.eventually(
-      async () =>
-        (await this.#tmux('display-message', '-p', '#{pane_dead} #{pane_dead_status}')).match(
-          /^1 (\d+)/,
-        )?.[1],
+      async () => {
+        const told = await this.#tmux('display-message', '-p', '#{pane_dead} #{pane_dead_status}')
+        // tmux 3.3 misses the end of its child now and then; that of another makes it look.
+        if (/^1 *$/m.test(told)) await this.#tmux('run-shell', 'true')
+        return told.match(/^1 (\d+)/)?.[1]
+      },
       { what: 'the end of what runs in the terminal', deadline: DEADLINE_MS, dump: () => this.screen() },
     )
-    return { status: Number(status), screen: await this.screen() }
+    return { status: Number(status), screen: await this.#tmux('capture-pane', '-p', '-J') }
   }
 
   /** The terminal goes away, with SIGHUP to what runs in it. */
