@@ -47,8 +47,10 @@ export class Hub {
   }
 
   publish(news: News): void {
-    if (news.type === 'logs' && this.hearing === true) this.#publishLines(news)
-    const event = this.#event(news)
+    const isSplit = news.type === 'logs' && this.hearing === true
+    if (isSplit) this.#publishLines(news)
+    // The batch is the same lines once more: whoever hears those misses no number.
+    const event = isSplit ? this.#event(news, this.#seq) : this.#event(news)
     for (const listener of this.#listeners) if (isWanted(listener.wants, event)) listener.tell(event)
   }
 
@@ -74,9 +76,9 @@ export class Hub {
     }
   }
 
-  #event(news: News): DevsockEvent {
-    this.#seq += 1
-    return { v: API_VERSION, seq: this.#seq, at: new Date().toISOString(), ...news } as DevsockEvent
+  #event(news: News, seq = this.#seq + 1): DevsockEvent {
+    this.#seq = seq
+    return { v: API_VERSION, seq, at: new Date().toISOString(), ...news } as DevsockEvent
   }
 }
 

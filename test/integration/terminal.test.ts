@@ -162,7 +162,7 @@ test('every key does what the help says', async () => {
   await rig.eventually(async () => (await rig.service('api')).generation >= before)
   await tmux.type(`:free ${api}`)
   await tmux.press('Enter')
-  await tmux.shows(/belongs to devsock|devsock's own|is devsock/)
+  await tmux.shows(/is held by devsock itself/)
   await tmux.press('C-l')
   await tmux.shows('› web')
   await tmux.press('d')

@@ -26,6 +26,9 @@ test('lines go to a screen as a batch, to others one by one, and to nobody who d
   ])
   expect(screen.slice(1)).toMatchObject([{ type: 'logs', lines: ['a', 'b'], ...about }])
   expect(none).toHaveLength(1)
+  const seqs = all.map(({ seq }) => seq)
+  events.publish({ type: 'logs', ...about, first: 4, last: 4, lines: ['c'], passed: 0 })
+  expect(all.at(-1)?.seq).toBe((seqs.at(-1) ?? 0) + 1)
 })
 
 test('as much is heard of logs as the most demanding listener wants', () => {
