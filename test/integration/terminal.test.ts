@@ -106,11 +106,13 @@ test('every key does what the help says', async () => {
   await rig.until('api', 'held')
   await tmux.press('s')
   await rig.until('web', 'stopped')
+  // What the keys act on is what the screen shows.
+  await tmux.shows(/web +\S+ stopped/)
   await tmux.press('s')
   await rig.until('web', 'ready')
+  await tmux.shows(/web +\S+ ready/)
   await tmux.press('S')
   await Promise.all([rig.until('web', 'stopped'), rig.until('api', 'stopped')])
-  // What the keys act on is what the screen shows.
   await tmux.shows('2 stopped')
   await tmux.press('S')
   await Promise.all([rig.until('web', 'ready'), rig.until('api', 'ready')])
