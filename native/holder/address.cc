@@ -107,4 +107,19 @@ std::optional<SocketAddress> local_address(int socket) {
   return address;
 }
 
+bool same_end(const SocketAddress& a, const SocketAddress& b) {
+  const auto ip = [](const SocketAddress& address) -> std::optional<in6_addr> {
+    if (address.family() == AF_INET6) return reinterpret_cast<const sockaddr_in6*>(&address.storage)->sin6_addr;
+    if (address.family() != AF_INET) return std::nullopt;
+    in6_addr mapped{};
+    mapped.s6_addr[10] = mapped.s6_addr[11] = 0xff;
+    std::memcpy(&mapped.s6_addr[12], &reinterpret_cast<const sockaddr_in*>(&address.storage)->sin_addr, 4);
+    return mapped;
+  };
+  if (a.port() != b.port()) return false;
+  const auto left = ip(a);
+  const auto right = ip(b);
+  return left && right && IN6_ARE_ADDR_EQUAL(&*left, &*right);
+}
+
 }  // namespace devsock

@@ -55,5 +55,7 @@ std::optional<SocketAddress> unix_address(const std::string& path);
 std::optional<SocketAddress> connectable(const Address& address);
 /// The local address of a socket.
 std::optional<SocketAddress> local_address(int socket);
+/// Whether both are the same end of a TCP connection: a v4-mapped address is the IPv4 one.
+bool same_end(const SocketAddress& a, const SocketAddress& b);
 
 }  // namespace devsock

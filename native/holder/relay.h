@@ -31,6 +31,8 @@ class Relays {
   struct Direction {
     std::vector<char> buffer;
     size_t begin = 0;
+    /// Bytes that were passed on.
+    size_t sent = 0;
     bool ended = false;
     bool closed = false;
   };
@@ -41,10 +43,18 @@ class Relays {
     Watch server_watch;
     Direction request;
     Direction response;
+    /// The address of `server` on this side.
+    SocketAddress from;
     bool connected = false;
     bool over = false;
   };
 
+  /// Connects `relay` to `target`. False where it cannot be begun.
+  bool lead(Relay& relay, const SocketAddress& target);
+  /// Where `accepted` is the other end of a relay that no program has had, that one is led to `target` instead: a
+  /// connection that waits through the ends of many generations stays one relay. False where it is not, or where
+  /// what was sent into it cannot be had back.
+  bool redirect(const UniqueFd& accepted, const SocketAddress& peer, const SocketAddress& target);
   void pump(Relay& relay);
   static bool move(Direction& direction, int from, int to);
   void end(Relay& relay);

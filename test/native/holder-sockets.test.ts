@@ -353,6 +353,16 @@ test('a watched slot is reported once when something waits in it', async () => {
   for (const client of clients) client.destroy()
 })
 
+/** Answers what it got, and a point, once the client has said all. */
+const ECHO = `import socket
+listener = socket.socket(fileno=3)
+while True:
+    connection, _ = listener.accept()
+    data = b''
+    while chunk := connection.recv(65536): data += chunk
+    connection.sendall(data + b'.')
+    connection.close()`
+
 test('what a generation left in its slot is carried to the steered one', async () => {
   const { holder, daemon } = await TestHolder.start()
   await using _ = holder
@@ -363,15 +373,7 @@ test('what a generation left in its slot is carried to the steered one', async (
   await eventually(() => queueDepth(slot) === 2)
   await daemon.do('fresh', ['a', 1])
   await daemon.do('steer', ['a', 1])
-  const echo = `import socket
-listener = socket.socket(fileno=3)
-while True:
-    connection, _ = listener.accept()
-    data = b''
-    while chunk := connection.recv(65536): data += chunk
-    connection.sendall(data + b'.')
-    connection.close()`
-  await daemon.do('spawn', [], [holder.spec('a#2', { args: ['python3', '-c', echo], slots: ['1 http a'] })])
+  await daemon.do('spawn', [], [holder.spec('a#2', { args: ['python3', '-c', ECHO], slots: ['1 http a'] })])
   expect((await daemon.do('relay', ['a', 0])).fields).toEqual(['2'])
   expect(await Promise.all(waiting)).toEqual(['v4.', 'v6.'])
 
@@ -384,6 +386,35 @@ while True:
   expect((await daemon.do('relay', ['a', 0])).fields).toEqual(['1'])
   expect((await big).length).toBe(much.length + 1)
   expect(await daemon.refusal('relay', ['a', 1])).toBe('EINVAL')
+})
+
+test('what waits through the ends of many generations is one relay, with all that was sent', async () => {
+  const { holder, daemon } = await TestHolder.start()
+  await using _ = holder
+  const port = await bind(daemon, 'a', 'loopback:0')
+  const descriptors = () => readdirSync(`/proc/${holder.pid}/fd`).length
+  // The second is more than a relay can have back: that one goes on from relay to relay.
+  const texts = ['v4', 'x'.repeat(300_000), 'v6']
+  const waiting = texts.map((text) => fetchFrom({ port, host: text === 'v6' ? '::1' : '127.0.0.1' }, text))
+  const [first] = (await daemon.do('fetch', ['a'])).descriptors
+  if (!first) throw new Error('no slot')
+  await eventually(() => queueDepth(first) === texts.length)
+  const pass = async (from: number, to: number) => {
+    await daemon.do('fresh', ['a', to])
+    await daemon.do('steer', ['a', to])
+    expect((await daemon.do('relay', ['a', from])).fields).toEqual(['3'])
+    const slot = (await daemon.do('fetch', ['a'])).descriptors[to]
+    if (!slot) throw new Error('no slot')
+    await eventually(() => queueDepth(slot) === texts.length)
+    return descriptors()
+  }
+  await pass(0, 1)
+  const before = await pass(1, 2)
+  for (let hop = 0; hop < 4; hop += 1) await pass(2 - (hop % 2), 1 + (hop % 2))
+  // Two more for each relay of the one that is too large.
+  expect(descriptors()).toBeLessThanOrEqual(before + 4 * 2)
+  await daemon.do('spawn', [], [holder.spec('a#2', { args: ['python3', '-c', ECHO], slots: ['2 http a'] })])
+  expect(await Promise.all(waiting)).toEqual(texts.map((text) => `${text}.`))
 })
 
 test('a thousand sockets are bound in well under a second, and the holder stays small', async () => {
