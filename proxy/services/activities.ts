@@ -1,4 +1,4 @@
-import type { Service } from './state.ts'
+import { MAX_LEAVING, ROOM_MS, type Service } from './state.ts'
 
 /**
  * What must be going on while a service is in a state: begun when the state begins to call for it, ended when
@@ -20,9 +20,17 @@ export type Activity =
   | { kind: 'drain'; number: number; lane: number; served: boolean }
   | { kind: 'terminate'; number: number }
   | { kind: 'kill'; number: number }
+  | { kind: 'make-room'; number: number; at: number }
 
 export function activities(service: Service): Activity[] {
-  return [...frontActivities(service), ...service.leaving.map(leavingActivity)]
+  return [...frontActivities(service), ...service.leaving.map(leavingActivity), ...crowd(service)]
+}
+
+/** Too many are leaving: the oldest of them is not waited for any longer. */
+function crowd({ leaving }: Service): Activity[] {
+  const oldest = leaving.find(({ phase }) => phase !== 'killing')
+  if (oldest === undefined || leaving.length <= MAX_LEAVING) return []
+  return [{ kind: 'make-room', number: oldest.number, at: oldest.since + ROOM_MS }]
 }
 
 function leavingActivity({ number, lane, phase, served }: Service['leaving'][number]): Activity {

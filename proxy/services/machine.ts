@@ -131,6 +131,11 @@ class Life {
         return this.startAgain(event.number)
       case 'gone':
         return this.gone(event.number)
+      case 'serves':
+        this.service.leaving = this.service.leaving.map((each) =>
+          each.number === event.number ? { ...each, served: true } : each,
+        )
+        return
       case 'drained':
         return this.drained(event.number, event.moved, event.cut)
       case 'grace-over':
@@ -742,10 +747,7 @@ class Life {
     phase: Leaving['phase'],
     served: boolean,
   ): void {
-    this.service.leaving = [...this.service.leaving, { number, lane, phase, served }]
-    const slow = this.service.leaving.filter((each) => each.phase !== 'killing')
-    const oldest = slow[0]
-    if (oldest !== undefined && slow.length > MAX_LEAVING) this.phase(oldest.number, 'killing')
+    this.service.leaving = [...this.service.leaving, { number, lane, phase, served, since: this.at }]
   }
 
   private leaveAll(phase: Leaving['phase']): void {
@@ -762,6 +764,15 @@ class Life {
     )
   }
 
+  /**
+   * Saves come faster than servers start and end: one start for several of them. What a save has overtaken before it
+   * was ready is told to end first, so that it does not compete with what follows.
+   */
+  private isCrowded(): boolean {
+    const { leaving } = this.service
+    return leaving.length > MAX_LEAVING || leaving.some((each) => each.phase === 'draining' && !each.served)
+  }
+
   /** Goes on where a transition only had to wait for what has just happened. */
   settle(): void {
     const { front, leaving } = this.service
@@ -776,6 +787,7 @@ class Life {
     }
     const { plan, lane } = front
     if (plan.do === 'await-save') return
+    if (plan.do === 'spawn' && this.isCrowded()) return
     if (plan.do === 'spawn') return this.begin(lane, plan.cause, plan.replaces)
     this.front(plan.do === 'rest' ? { kind: 'held', lane } : { kind: 'failed', lane, failed: plan.failed })
   }

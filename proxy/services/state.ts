@@ -52,8 +52,11 @@ export interface Policy {
 /** A lane is the index of a slot, the same in all sockets of a service. */
 export const LANES = 5
 
-/** Draining generations beyond this many: the oldest is ended at once, so that a lane is always near. */
+/** While more generations than this are leaving, none is started: the one after it would find no lane. */
 export const MAX_LEAVING = 3
+
+/** Milliseconds that the oldest of so many has had, at least, when it is ended for the sake of the next one. */
+export const ROOM_MS = 1_000
 
 /** Why a generation is started. */
 export interface Cause {
@@ -79,8 +82,10 @@ export interface Leaving {
   number: number
   lane: number
   phase: 'draining' | 'terminating' | 'killing'
-  /** It was ready once; otherwise it has accepted nothing that anyone knows of, and need not be waited for. */
+  /** It was ready, or has accepted a connection; otherwise it is gone at once. */
   served: boolean
+  /** When it began to leave, ms since the epoch. */
+  since: number
 }
 
 /** What a cleared lane is for. */
@@ -145,6 +150,7 @@ export type Event = { at: number } & (
   | ({ type: 'exited'; number: number } & Exit)
   | { type: 'unbound'; number: number } // the same of one that goes on without its port
   | { type: 'gone'; number: number }
+  | { type: 'serves'; number: number } // one that is leaving has connections, though it was never ready
   | { type: 'drained'; number: number; moved: number; cut: number }
   | { type: 'grace-over'; number: number }
   | { type: 'retry-due' }

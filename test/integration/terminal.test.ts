@@ -99,7 +99,7 @@ test('every key does what the help says', async () => {
   await rig.eventually(async () => (await rig.service('web')).generation === 2)
   await tmux.press('R')
   await rig.eventually(async () => (await rig.service('web')).generation === 3)
-  await rig.until('api', 'ready')
+  await Promise.all([rig.until('web', 'ready'), rig.until('api', 'ready')])
   await tmux.press('z')
   await rig.until('web', 'held')
   await tmux.press('Z')

@@ -229,6 +229,10 @@ class World {
       case 'pass':
         return false
       case 'drain':
+        if (!activity.served && !well) {
+          this.tell({ type: 'serves', number: activity.number })
+          return true
+        }
         if (activity.served) this.queues[activity.lane] = 0
         this.tell({ type: 'drained', number: activity.number, moved: 0, cut: 0 })
         return true
@@ -239,6 +243,9 @@ class World {
       case 'kill':
         if (this.alive.has(activity.number)) this.exit(activity.number, 137)
         else if (!this.deliver()) this.tell({ type: 'gone', number: activity.number })
+        return true
+      case 'make-room':
+        this.tell({ type: 'grace-over', number: activity.number })
         return true
     }
   }

@@ -33,6 +33,7 @@ export async function drain(
       const { moved } = await ask()
       return task.tell({ type: 'drained', number, moved, cut: isDone ? 0 : left() })
     }
+    if (!served) return task.tell({ type: 'serves', number })
     await pause(look, task)
   }
 }

@@ -1,4 +1,5 @@
 import type { Activity } from '../activities.ts'
+import type { Happening } from '../state.ts'
 import { answer } from './answer.ts'
 import { awaitPort, bind, release } from './bind.ts'
 import { drain } from './drain.ts'
@@ -56,7 +57,7 @@ function run(activity: Activity, task: Task): Promise<void> {
     case 'answer':
       return answer(task, activity)
     case 'retry':
-      return retry(task, activity.at)
+      return at(task, activity.at, { type: 'retry-due' })
     case 'spawn':
       return spawn(task, activity)
     case 'await-ready':
@@ -73,10 +74,12 @@ function run(activity: Activity, task: Task): Promise<void> {
       return terminate(task, activity)
     case 'kill':
       return kill(task, activity)
+    case 'make-room':
+      return at(task, activity.at, { type: 'grace-over', number: activity.number })
   }
 }
 
-async function retry(task: Task, at: number): Promise<void> {
-  await pause(Math.max(0, at - task.context.now()), task)
-  task.tell({ type: 'retry-due' })
+async function at(task: Task, time: number, happening: Happening): Promise<void> {
+  await pause(Math.max(0, time - task.context.now()), task)
+  task.tell(happening)
 }
