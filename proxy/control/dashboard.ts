@@ -8,6 +8,7 @@ import { Acceptor } from '../modes/acceptor.ts'
 import { fail } from '../protocol.ts'
 import type { Context } from '../services/context.ts'
 import { DASHBOARD_SOCKET } from '../services/names.ts'
+import { ANSWER_HEADERS } from './answer-headers.ts'
 import { api, sendFailure } from './api.ts'
 import { StaticFiles } from './dashboard-files.ts'
 import { Guard } from './dashboard-guard.ts'
@@ -30,17 +31,6 @@ const AGAIN_MS = 1_000
 
 /** Milliseconds that answers under way get when the daemon leaves. */
 const LAST_ANSWERS_MS = 100
-
-/** The page may fetch from here alone, run nothing inline, and be put into no frame. */
-const HEADERS = {
-  'content-security-policy':
-    "default-src 'self'; base-uri 'none'; form-action 'none'; object-src 'none'; frame-ancestors 'none'",
-  'cross-origin-opener-policy': 'same-origin',
-  'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-  'cache-control': 'no-store',
-}
 
 /** Where the dashboard is, bound and not yet served. */
 export interface DashboardSocket {
@@ -88,12 +78,19 @@ export class Dashboard implements AsyncDisposable {
   ) {
     const { context } = controls
     const guard = new Guard(port, token)
+    const listener = answer(guard, new StaticFiles(folder), controls)
     this.#acceptor = new Acceptor(
       slot,
       () => context.expect.readable(DASHBOARD_SOCKET, 0, this.#over.signal),
-      { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: CHECK_MS },
-      answer(guard, new StaticFiles(folder), controls),
+      {
+        headersTimeout: HEADERS_TIMEOUT_MS,
+        connectionsCheckingInterval: CHECK_MS,
+        // The guard refuses those, with our headers; Node's own answers have none.
+        requireHostHeader: false,
+      },
+      listener,
     )
+    this.#acceptor.http.on('checkExpectation', listener)
     this.#acceptor.http.prependListener('connection', (connection: Socket) => {
       if (this.#connections.size >= MAX_CONNECTIONS) return void connection.destroy()
       this.#connections.add(connection)
@@ -144,7 +141,7 @@ function answer(guard: Guard, files: StaticFiles, controls: Controls): RequestLi
     return fail('forbidden', 'no page may do that', 'the devsock command can')
   })
   return (request, response) => {
-    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value)
+    for (const [name, value] of Object.entries(ANSWER_HEADERS)) response.setHeader(name, value)
     const host = guard.checkHost(request)
     if (!host.ok) return sendFailure(response, host.failure)
     const [pathname = '/'] = (request.url ?? '/').split('?')

@@ -13,6 +13,7 @@ import {
   type Result,
 } from '../protocol.ts'
 import type { Projects } from '../services/projects.ts'
+import { ANSWER_HEADERS } from './answer-headers.ts'
 import type { Hub } from './hub.ts'
 import { parse, SubscriptionBody } from './requests.ts'
 
@@ -61,6 +62,9 @@ export class EventStreams implements Disposable {
     this.#hub = hub
     this.#projects = projects
     this.#log = log
+    this.#server.on('wsClientError', (error, socket) =>
+      refuse(socket, { code: 'usage', message: error.message, hint: null }),
+    )
   }
 
   /** Answers the upgrades of a server. */
@@ -121,11 +125,15 @@ const isEvents = ({ url = '/' }: IncomingMessage): boolean => url.split('?')[0] 
 
 function refuse(socket: Duplex, { code, message }: Failure): void {
   const { status } = FAILURES[code]
+  const headers = {
+    ...ANSWER_HEADERS,
+    connection: 'close',
+    'content-type': 'text/plain',
+    'content-length': Buffer.byteLength(message) + 1,
+  }
+  const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.on('error', () => socket.destroy())
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: text/plain\r\n` +
-      `x-content-type-options: nosniff\r\ncontent-length: ${Buffer.byteLength(message) + 1}\r\n\r\n${message}\n`,
-  )
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${fields.join('')}\r\n${message}\n`)
 }
 
 function unlessBroken(text: string): unknown {

@@ -2,7 +2,7 @@
  * The dashboard's port, attacked: every page that a developer opens can send requests to it, and so can every
  * user of the machine. Raw sockets, because a browser's fetch keeps the headers back that an attacker would set.
  */
-import { readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
@@ -62,15 +62,21 @@ const UPGRADE = [
   'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
 ]
 
-/** A stream that says `first`, until it is closed or `enough` events came. */
+/** A stream that says `first` (of several, each), until it is closed or `enough` events came. */
 async function listen(
-  first: string | Buffer,
+  first: string | Buffer | string[],
   enough = 1,
+  { path = '/v1/events', headers = {} }: { path?: string; headers?: Record<string, string> } = {},
 ): Promise<{ code: number | null; events: DevsockEvent[] }> {
-  const socket = new WebSocket(`ws://localhost:${port}/v1/events`, { origin: `http://localhost:${port}` })
+  const socket = new WebSocket(`ws://localhost:${port}${path}`, {
+    origin: `http://localhost:${port}`,
+    headers,
+  })
   const events: DevsockEvent[] = []
   let code: number | null = null
-  socket.on('open', () => socket.send(first))
+  socket.on('open', () => {
+    for (const message of Array.isArray(first) ? first : [first]) socket.send(message)
+  })
   socket.on('message', (data) => void events.push(JSON.parse(String(data)) as DevsockEvent))
   socket.on('close', (closed) => {
     code = closed
@@ -115,6 +121,16 @@ describe('the token', () => {
       expect(await listen(JSON.stringify(first)), JSON.stringify(first)).toEqual({ code: 4401, events: [] })
     }
     expect(await listen('not JSON')).toEqual({ code: 4401, events: [] })
+  })
+
+  test('of a stream is in its first message and nowhere else: address, cookie, header and protocol open none', async () => {
+    const wants = JSON.stringify({ projects: [], logs: true, lease: null })
+    const elsewhere = { cookie: `token=${token}`, authorization: `Bearer ${token}` }
+    const told = await listen(wants, 1, { path: `/v1/events?token=${token}`, headers: elsewhere })
+    expect(told).toEqual({ code: 4401, events: [] })
+    // No second try on the same stream.
+    const right = JSON.stringify({ token, projects: [], logs: true, lease: null })
+    expect(await listen([wants, right])).toEqual({ code: 4401, events: [] })
   })
 
   test('is printed to terminals alone', async () => {
@@ -210,7 +226,10 @@ describe('the Origin', () => {
     `http://127.0.0.1:${port}`,
     `http://localhost:${port}/`,
     `http://localhost:${port}.evil.example`,
+    `HTTP://LOCALHOST:${port}`,
+    `http://localhost:${port}, http://evil.example`,
     'file://',
+    'chrome-extension://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa',
   ]
 
   test('of a write is the page itself', async () => {
@@ -232,6 +251,18 @@ describe('the Origin', () => {
     const own = await ask('POST', RESTART, { headers: [bearer(), JSON_TYPE, origin()], body: '{}' })
     expect(own.status).toBe(200)
     await rig.eventually(async () => (await rig.service('api')).generation === before + 1)
+  })
+
+  test('twice in a request is refused, in whichever order', async () => {
+    const evil = 'Origin: http://evil.example'
+    for (const [first, second] of [
+      [origin(), evil],
+      [evil, origin()],
+    ] as const) {
+      const write = { headers: [bearer(), JSON_TYPE, first, second], body: '{}' }
+      expect((await ask('POST', RESTART, write)).status).toBe(403)
+      expect((await ask('GET', '/v1/events', { headers: [...UPGRADE, first, second] })).status).toBe(403)
+    }
   })
 
   test('of an upgrade is the page itself', async () => {
@@ -323,29 +354,52 @@ describe('an answer', () => {
     ]
     for (const { headers } of answers)
       expect([...headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([])
+    // What asks before it sends is told no.
+    for (const { status } of answers.slice(0, 2)) expect(status).toBeGreaterThanOrEqual(400)
   })
 
-  test('carries the policy and nosniff: page, asset, API, refusal and what is not there', async () => {
+  test('carries the policy and nosniff: page, asset, API, every refusal and what is not there', async () => {
     const page = await ask('GET', '/')
     const [asset = ''] = /\/assets\/[\w.-]+\.js/.exec(page.body) ?? []
     expect(page.body).toContain('<div id="root">')
     // The policy forbids what is inline, so nothing may be.
     expect(page.body).not.toMatch(/<script(?![^>]*\ssrc=)|<style|\son\w+=|style=/)
-    const answers = {
+    const upgrade = (...more: string[]) =>
+      ask('GET', '/v1/events', { headers: [...UPGRADE.slice(0, 3), ...more] })
+    const refused = {
+      token: await ask('GET', '/v1/status'),
+      host: await ask('GET', '/', { host: 'evil.example' }),
+      'no host': await rawHttp(port, ['GET / HTTP/1.1']),
+      method: await ask('POST', '/', { headers: [origin(), JSON_TYPE], body: '{}' }),
+      'unknown method': await ask('PUT', RESTART, { headers: [bearer(), origin()], body: '{}' }),
+      expectation: await ask('GET', '/nothing', { headers: ['Expect: a miracle'] }),
+      missing: await ask('GET', '/nothing'),
+      'no route': await ask('GET', '/v1/nothing', { headers: [bearer()] }),
+      'no JSON': await ask('POST', `/v1/ports/${port}/free`, {
+        headers: [bearer(), origin(), JSON_TYPE],
+        body: '{',
+      }),
+      'upgrade from elsewhere': await upgrade('Origin: http://evil.example'),
+      'upgrade to what is not there': await ask('GET', '/v1/other', { headers: [...UPGRADE, origin()] }),
+      'upgrade without a key': await upgrade(origin()),
+      'upgrade by POST': await ask('POST', '/v1/events', { headers: [...UPGRADE, origin()] }),
+    }
+    for (const [name, { status }] of Object.entries(refused)) expect(status, name).toBeGreaterThanOrEqual(400)
+    const answered = {
       page,
       asset: await ask('GET', asset),
+      head: await ask('HEAD', '/'),
       api: await ask('GET', '/v1/status', { headers: [bearer()] }),
-      refusal: await ask('GET', '/v1/status'),
-      host: await ask('GET', '/', { host: 'evil.example' }),
-      missing: await ask('GET', '/nothing'),
+      logs: await ask('GET', '/v1/services/shop/api/logs', { headers: [bearer()] }),
     }
-    expect(answers.asset.headers.get('content-type')).toContain('text/javascript')
-    for (const [name, { headers }] of Object.entries(answers)) {
+    expect(answered.asset.headers.get('content-type')).toContain('text/javascript')
+    for (const [name, { headers }] of Object.entries({ ...answered, ...refused })) {
       const policy = headers.get('content-security-policy') ?? ''
       expect(policy, name).toContain("default-src 'self'")
       expect(policy, name).toContain("frame-ancestors 'none'")
       expect(policy, name).not.toMatch(/unsafe|\*|data:/)
       expect(headers.get('x-content-type-options'), name).toBe('nosniff')
+      expect(headers.get('cross-origin-resource-policy'), name).toBe('same-origin')
     }
   })
 
@@ -376,6 +430,46 @@ describe('an answer', () => {
     const { events } = await listen(JSON.stringify({ token, projects: [], logs: true, lease: null }))
     expect(logs.body).toContain('started')
     for (const text of [status.body, logs.body, JSON.stringify(events)]) expect(text).not.toContain(SECRET)
+  })
+})
+
+test('neither the token nor the value of a variable is in any log', () => {
+  const files = readdirSync(rig.stateDir, { recursive: true, withFileTypes: true })
+  const logs = files.filter((file) => file.isFile() && file.name.endsWith('.log'))
+  const texts = logs.map(({ parentPath, name }) => readFileSync(join(parentPath, name), 'utf8'))
+  expect(texts.join('')).toContain('started')
+  for (const text of texts) {
+    expect(text).not.toContain(SECRET)
+    expect(text).not.toContain(token)
+  }
+})
+
+describe('a body', () => {
+  const free = (): string => `/v1/ports/${port}/free`
+
+  test('of a stranger is not waited for: the answer comes before it', async () => {
+    const huge = [`Content-Length: ${8 * 2 ** 40}`, JSON_TYPE]
+    expect((await ask('POST', RESTART, { headers: [...huge, origin()] })).status).toBe(401)
+    expect((await ask('POST', free(), { headers: [...huge, bearer()] })).status).toBe(403)
+  })
+
+  test('of more than 8 MiB, or of no length, is refused unread', async () => {
+    const headers = [bearer(), origin(), JSON_TYPE]
+    for (const length of [`Content-Length: ${8 * 2 ** 20 + 1}`, 'Transfer-Encoding: chunked']) {
+      const { status, body } = await ask('POST', free(), { headers: [...headers, length] })
+      expect({ status, body }, length).toMatchObject({
+        status: 400,
+        body: expect.stringContaining('content-length'),
+      })
+    }
+  })
+
+  test('cannot hide a second request', async () => {
+    const hidden = `0\r\n\r\nGET /v1/status HTTP/1.1\r\nHost: localhost:${port}\r\n${bearer()}\r\n\r\n`
+    const headers = [bearer(), origin(), JSON_TYPE, 'Transfer-Encoding: chunked']
+    const { status, body } = await ask('POST', free(), { headers, body: hidden })
+    expect([0, 400]).toContain(status)
+    expect(body).not.toContain('"projects"')
   })
 })
 

@@ -7,11 +7,14 @@ const CHROMIUM = '/usr/bin/chromium'
 /** Milliseconds within which the page has to show what is waited for. */
 const DEADLINE = 10_000
 
-/** Debian's Chromium, without a window. */
-export function launchBrowser(): Promise<Browser> {
+/** Debian's Chromium, without a window; with more of its switches. */
+export function launchBrowser(...more: string[]): Promise<Browser> {
   if (!existsSync(CHROMIUM)) throw new Error(`${CHROMIUM} is not there: apt-get install chromium`)
   // Root may not use its sandbox, and a container gives it little shared memory.
-  return chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
+  return chromium.launch({
+    executablePath: CHROMIUM,
+    args: ['--no-sandbox', '--disable-dev-shm-usage', ...more],
+  })
 }
 
 /** A page of the rig's dashboard in a browser profile of its own, and everything that went wrong in it. */
