@@ -69,6 +69,7 @@ function build(folder) {
   const args = [
     'rebuild',
     '--loglevel=warn',
+    '--jobs=max',
     '-C',
     folder,
     ...headers(),
