@@ -131,6 +131,38 @@ test('of 100,000 lines the last 10,000 are there at once, the rest when asked fo
   expect(await page.locator('.log-line').count()).toBeLessThan(150)
 })
 
+test('levels and generations are chosen, alone and together, and what is chosen is downloaded under the service’s name', async () => {
+  const { rig, web } = await shop(
+    "for (const text of ['GET / 200', 'warning: slow', 'Error: broken', 'no errors here']) console.log(version + ' ' + text)",
+  )
+  await using _ = rig
+  await rig.request(web)
+  await rig.edit('web.mjs', bump)
+  await rig.eventually(async () => (await rig.service('web')).swaps === 1)
+  await using dashboard = await DashboardPage.open(browser, rig, '#/services/shop/web')
+  const { page } = dashboard
+  const shown = page.getByRole('log').locator('.log-text')
+  const shows = async (...lines: string[]): Promise<void> => {
+    await page.getByText(`${lines.length} of 8 lines`).waitFor()
+    expect(await shown.allTextContents()).toEqual(lines)
+  }
+  await page.getByText('8 lines', { exact: true }).waitFor()
+  await page.getByRole('combobox', { name: 'generation' }).selectOption('generation 1')
+  await page.getByRole('combobox', { name: 'level' }).selectOption('warnings and errors')
+  await shows('v1 warning: slow', 'v1 Error: broken')
+  await page.getByRole('combobox', { name: 'level' }).selectOption('errors')
+  await shows('v1 Error: broken')
+  await page.getByRole('combobox', { name: 'generation' }).selectOption('all generations')
+  await shows('v1 Error: broken', 'v2 Error: broken')
+  await page.reload()
+  await shows('v1 Error: broken', 'v2 Error: broken')
+  const downloading = page.waitForEvent('download')
+  await page.getByRole('button', { name: 'Download' }).click()
+  const download = await downloading
+  expect(download.suggestedFilename()).toBe('shop-web.log')
+  expect(readFileSync(await download.path(), 'utf8')).toBe('v1 Error: broken\nv2 Error: broken\n')
+})
+
 /** What programs print, and what people who want to harm a page would have them print. */
 const CORPUS = [
   '<script>window.pwned = 1</script>',

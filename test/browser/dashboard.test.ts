@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DashboardPage, launchBrowser } from '../rig/browser.ts'
+import { Rig } from '../rig/rig.ts'
 import { bump } from '../rig/servers.ts'
 import { shop } from './shop.ts'
 
@@ -133,13 +134,89 @@ test('a configuration that is not applied is shown with its place, and goes when
   const path = join(rig.dir, 'devsock.config.json')
   const good = readFileSync(path, 'utf8')
   writeFileSync(path, good.replace('"command"', '"comand"'))
-  await page
-    .getByText(/devsock\.config\.json:\d+:\d+/)
-    .first()
-    .waitFor()
-  await page.getByText('comand', { exact: false }).first().waitFor()
+  const lines = good.split('\n')
+  const line = lines.findIndex((text) => text.includes('"command"')) + 1
+  const column = (lines[line - 1] ?? '').indexOf('"command"') + 1
+  const alert = page.getByRole('alert')
+  await alert.getByText(`devsock.config.json:${line}:${column}`, { exact: true }).waitFor()
+  await alert.getByText('command', { exact: false }).first().waitFor()
+  // The line itself, and a mark below the word in it.
+  const [excerpt = '', caret = ''] = (await alert.locator('pre', { hasText: 'comand' }).innerText()).split(
+    '\n',
+  )
+  expect(excerpt).toMatch(new RegExp(`^${line} │ "comand": `))
+  expect(caret.indexOf('^')).toBe(excerpt.indexOf('"comand"'))
   writeFileSync(path, good)
   await page.getByText('None. A service that fails').waitFor()
+})
+
+test('an idle service is seen to count down, and then it sleeps', async () => {
+  const { rig, web } = await shop()
+  await using _ = rig
+  await rig.configure({ web: { command: ['node', 'web.mjs'], listen: web, idle: '4s' } })
+  await using dashboard = await DashboardPage.open(browser, rig)
+  const card = dashboard.card('web')
+  await rig.eventually(async () => (await rig.status()).projects[0]?.services.length === 1)
+  await card.evaluate((element) => {
+    const seen: number[] = []
+    Object.assign(window, { seen })
+    new MutationObserver(() => {
+      const left = /sleeps in (\d+) s/.exec(element.textContent ?? '')?.[1]
+      if (left !== undefined && Number(left) !== seen.at(-1)) seen.push(Number(left))
+    }).observe(element, { subtree: true, childList: true, characterData: true })
+  })
+  await rig.request(web)
+  await card.getByText('ready', { exact: true }).waitFor()
+  await card.getByText('held', { exact: true }).waitFor()
+  await card.getByText('asleep: nothing was connected').waitFor()
+  const seen = await dashboard.page.evaluate(() => (window as unknown as { seen: number[] }).seen)
+  expect(seen.length).toBeGreaterThan(1)
+  expect(seen).toEqual(seen.toSorted((a, b) => b - a))
+  expect(seen[0]).toBeLessThanOrEqual(4)
+  expect((await rig.service('web')).reason.code).toBe('idle')
+})
+
+test('memory and processor of the last minute are drawn, and said in words', async () => {
+  const { rig, web } = await shop('setInterval(() => { for (let n = 0; n < 1e7; n++) Math.sqrt(n) }, 100)')
+  await using _ = rig
+  await using dashboard = await DashboardPage.open(browser, rig)
+  const curve = dashboard.card('web').getByRole('img')
+  expect(await curve.getAttribute('aria-label')).toBe('nothing runs')
+  const painted = (): Promise<number> =>
+    curve.locator('canvas').evaluate((canvas: HTMLCanvasElement) => {
+      const { data } = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height) ?? {
+        data: [],
+      }
+      return data.filter((value, index) => index % 4 === 3 && value > 0).length
+    })
+  expect(await painted()).toBe(0)
+  await rig.request(web)
+  await dashboard.page.getByRole('img', { name: /^memory \d+ MB, \d+ % of a core$/ }).waitFor()
+  await rig.eventually(async () => (await painted()) > 20, { what: 'a curve' })
+})
+
+test('a generation that failed has its last lines in the timeline, each its own', async () => {
+  const failing = (why: string): string =>
+    `for (let n = 1; n < 20; n++) console.log('step ' + n)\nconsole.error('${why}')\nprocess.exit(1)`
+  await using rig = await Rig.create({ files: { 'api.mjs': failing('no database') } })
+  const api = { command: ['node', 'api.mjs'], watch: ['api.mjs'], retry: { limit: 0 } }
+  await rig.configure({ api: { ...api, listen: await rig.port(), start: 'eager' } })
+  await rig.up()
+  await rig.until('api', 'failed')
+  await using dashboard = await DashboardPage.open(browser, rig, '#/services/shop/api')
+  const timeline = dashboard.page.getByRole('region', { name: 'timeline' })
+  const failure = (generation: number) =>
+    timeline
+      .getByRole('listitem')
+      .filter({ has: dashboard.page.getByRole('button', { name: `#${generation}`, exact: true }) })
+  await failure(1).getByText('no database').waitFor()
+  expect(await failure(1).locator('details li').allTextContents()).toEqual([
+    ...[15, 16, 17, 18, 19].map((step) => `step ${step}`),
+    'no database',
+  ])
+  await rig.write({ 'api.mjs': failing('no money') })
+  await failure(2).getByText('no money').waitFor()
+  await failure(1).getByText('no database').waitFor()
 })
 
 test('a daemon that is killed is said to be away, and the page is right again by itself', async () => {
