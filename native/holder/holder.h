@@ -4,6 +4,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -103,6 +104,8 @@ class Holder {
   bool receives_now(const Receiver& receiver);
   size_t count_receivers(const std::string& name);
   void offer(const std::string& name);
+  std::set<pid_t> begin_drain(const std::string& generation);
+  void drain_slot(const std::string& name, uint32_t index);
   void forget_peer(Peer& peer);
   void wake_for_parked(const std::string& name);
   void list(Call call);

@@ -157,18 +157,33 @@ Result<Reply> Holder::pass(Call call) {
   return Reply{{std::to_string(count)}, {}};
 }
 
-Result<Reply> Holder::drain(Call call) {
-  if (generations_.find(call.args[0]) == nullptr) return Error{ENOENT, "find", "no generation " + call.args[0]};
-  Drain& drain = drains_[call.args[0]];
+/// Tells the programs of a generation that receive to let go; those that come later are told when they come. Their
+/// pids.
+std::set<pid_t> Holder::begin_drain(const std::string& generation) {
+  Drain& drain = drains_[generation];
   std::set<pid_t> pids;
   for (const Receiver& each : std::vector<Receiver>(receivers_)) {
-    if (each.generation != call.args[0]) continue;
-    // Those that come later are told when they come.
+    if (each.generation != generation) continue;
     if (!drain.asked) each.peer->send({"!", "drain"});
     pids.insert(each.peer->who().pid);
   }
   drain.asked = true;
-  Reply answer{{std::to_string(drain.moved)}, {}};
+  return pids;
+}
+
+/// Who had that slot, which new connections do not go to any more, leaves: its programs need not wait to be told so.
+void Holder::drain_slot(const std::string& name, uint32_t index) {
+  std::set<std::string> leaving;
+  for (const Receiver& each : receivers_) {
+    if (each.slot.socket == name && each.slot.index == index) leaving.insert(each.generation);
+  }
+  for (const std::string& generation : leaving) begin_drain(generation);
+}
+
+Result<Reply> Holder::drain(Call call) {
+  if (generations_.find(call.args[0]) == nullptr) return Error{ENOENT, "find", "no generation " + call.args[0]};
+  const std::set<pid_t> pids = begin_drain(call.args[0]);
+  Reply answer{{std::to_string(drains_[call.args[0]].moved)}, {}};
   for (const pid_t pid : pids) answer.fields.push_back(std::to_string(pid));
   return answer;
 }

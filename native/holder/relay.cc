@@ -109,6 +109,7 @@ bool Relays::move(Direction& direction, int from, int to) {
         ::shutdown(to, SHUT_WR);
         direction.closed = true;
         direction.buffer = {};
+        direction.begin = 0;
         return true;
       }
       direction.buffer.resize(kBuffer);

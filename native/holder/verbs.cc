@@ -166,7 +166,10 @@ Result<Reply> Holder::fresh(Call call) {
 Result<Reply> Holder::steer(Call call) {
   auto socket = find_slot(call.args[0], call.args[1]);
   if (!socket) return socket.error();
-  if (auto error = (*socket)->steer(*parse_number<uint32_t>(call.args[1]))) return *error;
+  const uint32_t before = (*socket)->record().steered;
+  const auto index = *parse_number<uint32_t>(call.args[1]);
+  if (auto error = (*socket)->steer(index)) return *error;
+  if (index != before) drain_slot(call.args[0], before);
   offer(call.args[0]);
   return Reply{};
 }

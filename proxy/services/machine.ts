@@ -59,6 +59,15 @@ export function transition(state: Service, event: Event): Transition {
   return { state: life.service, effects: life.effects }
 }
 
+/** Lanes that a generation has, or that wait for one. */
+export function lanesInUse({ front, leaving }: Service): Set<number> {
+  const used = new Set(leaving.map((each) => each.lane))
+  if ('lane' in front) used.add(front.lane)
+  if ('generation' in front) used.add(front.generation.lane)
+  if (front.kind === 'overlap') used.add(front.current.lane).add(front.next.lane)
+  return used
+}
+
 /** One transition in the making: a shallow copy to write to, and the effects so far. */
 class Life {
   readonly service: Service
@@ -687,17 +696,8 @@ class Life {
     return generations.some((each) => each.number === number)
   }
 
-  private lanesInUse(): Set<number> {
-    const { front, leaving } = this.service
-    const used = new Set(leaving.map((each) => each.lane))
-    if ('lane' in front) used.add(front.lane)
-    if ('generation' in front) used.add(front.generation.lane)
-    if (front.kind === 'overlap') used.add(front.current.lane).add(front.next.lane)
-    return used
-  }
-
   private freeLane(except: Set<number>): number | null {
-    const used = this.lanesInUse()
+    const used = lanesInUse(this.service)
     for (let lane = 0; lane < LANES; lane += 1) if (!used.has(lane) && !except.has(lane)) return lane
     return null
   }

@@ -7,6 +7,7 @@ import { type AdoptionReport, parseReport } from './adoption-report.ts'
 import { Census } from './census.ts'
 import type { Context } from './context.ts'
 import { Logging } from './logging.ts'
+import { lanesInUse } from './machine.ts'
 import { parseGenerationId } from './names.ts'
 import { processStartedAt } from './processes.ts'
 import { Runner } from './runner.ts'
@@ -96,11 +97,8 @@ export class Member implements Disposable {
     const sockets = new Map(list.sockets.map((socket) => [socket.name, socket]))
     unit.eachSocket((name) => {
       const socket = sockets.get(name)
-      if (socket !== undefined && socket.steered !== runner.state.steered) {
-        this.#context.holder.steer(name, runner.state.steered).catch((error: unknown) => {
-          this.#context.log.warn({ service: unit.id, error: String(error) }, 'steering was not restored')
-        })
-      }
+      if (socket !== undefined && socket.steered !== runner.state.steered)
+        this.#steerBack(name, socket.steered)
     })
     runner.begin()
     this.logging.sync()
@@ -108,6 +106,17 @@ export class Member implements Disposable {
     const current = here.find(({ number }) => number === newestNumber(runner.state))
     const failedAt = runner.state.front.kind === 'failed' ? runner.state.ends.at(-1) : undefined
     this.rewatch(current ? processStartedAt(current.startTime).latest : failedAt)
+  }
+
+  /** The last daemon steered, or saved that it would, and died before the other. */
+  #steerBack(name: string, from: number): void {
+    const { holder, log } = this.#context
+    const { state } = this.runner
+    const steered = holder.steer(name, state.steered)
+    const done = lanesInUse(state).has(from) ? steered : steered.then(() => holder.relay(name, from))
+    done.catch((error: unknown) => {
+      log.warn({ service: this.unit.id, error: String(error) }, 'steering was not restored')
+    })
   }
 
   /** Watches what the configuration names, from now on, or what was saved since then too (ms since the epoch). */

@@ -7,8 +7,8 @@ import type { Effect, Event, Happening, Policy, Service } from './state.ts'
 import type { Unit } from './unit.ts'
 
 /**
- * The shell around one service's machine: it saves each state before anything is done about it, does the
- * effects in order, and keeps exactly those activities going that the state calls for.
+ * The shell around one service's machine: it saves each state before anything but steering is done about it, does
+ * the effects in order, and keeps exactly those activities going that the state calls for.
  */
 export class Runner implements Disposable {
   readonly unit: Unit
@@ -17,6 +17,7 @@ export class Runner implements Disposable {
   readonly #going = new Map<string, AbortController>()
   readonly #watchers = new Set<() => void>()
   #work: Promise<void> = Promise.resolve()
+  #waiting = 0
   #sent: Promise<unknown> = Promise.resolve()
   #paused = true
 
@@ -46,8 +47,9 @@ export class Runner implements Disposable {
     this.unit.home.touch()
     // Effects and the activities of this state wait for the save; what the state no longer calls for ends now.
     this.#endOthers()
+    const rest = this.#steerAhead(effects)
     this.#enqueue(() => {
-      for (const effect of effects) this.#perform(effect)
+      for (const effect of rest) this.#perform(effect)
       if (!this.#paused) this.#keepGoing()
     })
     for (const watcher of this.#watchers) watcher()
@@ -82,11 +84,27 @@ export class Runner implements Disposable {
     this.#going.clear()
   }
 
+  /**
+   * New connections are steered away without waiting for the save: until then old code gets them. A daemon that does
+   * not know of it steers as its state says, and relays who came meanwhile (member.ts). The effects that are left.
+   */
+  #steerAhead(effects: Effect[]): Effect[] {
+    if (this.#waiting > 0) return effects
+    const steering = effects.findIndex((effect) => effect.do !== 'fresh' && effect.do !== 'steer')
+    const ahead = steering === -1 ? effects.length : steering
+    for (const effect of effects.slice(0, ahead)) this.#perform(effect)
+    return effects.slice(ahead)
+  }
+
   #enqueue(job: () => void): void {
     const saved = this.unit.home.saved()
+    this.#waiting += 1
     this.#work = this.#work
       .then(() => saved)
-      .then(job)
+      .then(() => {
+        this.#waiting -= 1
+        job()
+      })
       .catch((error: unknown) => this.#context.log.error({ service: this.unit.id, error }, 'a step failed'))
   }
 

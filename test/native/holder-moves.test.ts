@@ -202,3 +202,14 @@ test('drain tells those that receive, and those that come later, and says who th
   expect(await daemon.refusal('drain', ['none'])).toBe('ENOENT')
   client?.destroy()
 })
+
+test('who is steered away from is told to drain at once, and nobody else is', async () => {
+  await using at = await scene()
+  await at.daemon.do('steer', ['a', 0])
+  const [client] = await parked(at, 1)
+  expect(await at.old.do('event')).toEqual(['parked', '0'])
+  using next = await steerToNext(at)
+  expect(await at.old.do('event')).toEqual(['drain'])
+  expect(await next.do('event')).toEqual(['parked', '0'])
+  client?.destroy()
+})
