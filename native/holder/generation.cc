@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,9 +27,9 @@ constexpr auto kKillAgain = 20ms;
 constexpr auto kKillDeadline = 5s;
 
 /// What only the holder may say to a child; NODE_CHANNEL_FD names a descriptor that the child has not.
-constexpr std::array<std::string_view, 7> kReserved = {"LISTEN_PID=",    "LISTEN_FDS=",         "LISTEN_FDNAMES=",
+constexpr std::array<std::string_view, 8> kReserved = {"LISTEN_PID=",    "LISTEN_FDS=",         "LISTEN_FDNAMES=",
                                                        "NOTIFY_SOCKET=", "DEVSOCK_INVOCATION=", "NODE_CHANNEL_FD=",
-                                                       "DEVSOCK_SLOTS="};
+                                                       "DEVSOCK_SLOTS=",  "DEVSOCK_STANDBY="};
 
 /// The inode of each slot: by it a program below wrappers knows whether a descriptor that it finds is the slot.
 std::string inodes_of(const std::vector<int>& slots) {
@@ -51,6 +52,8 @@ std::vector<std::string> environment_of(const Spec& spec, const std::vector<int>
     env.push_back("LISTEN_FDNAMES=" + names);
     env.push_back("DEVSOCK_SLOTS=" + inodes_of(slots));
   }
+  // Behind the slots.
+  if (spec.standby) env.push_back("DEVSOCK_STANDBY=" + std::to_string(3 + slots.size()));
   for (const std::string& each : spec.env) {
     const auto names_it = [&](std::string_view name) { return each.starts_with(name); };
     if (std::none_of(kReserved.begin(), kReserved.end(), names_it)) env.push_back(each);
@@ -172,8 +175,21 @@ Result<const Generation*> Generations::spawn(const Spec& spec, std::vector<int> 
   if (!log) return log.error();
   auto notify = NotifySocket::bind(notify_folder_);
   if (!notify) return notify.error();
+  std::vector<std::string> env = environment_of(spec, slots, notify->path());
+  UniqueFd standby, theirs;
+  if (spec.standby) {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+      const Error error = failed("socketpair", spec.id);
+      notify->remove();
+      return error;
+    }
+    standby = UniqueFd(ends[0]);
+    theirs = UniqueFd(ends[1]);
+    slots.push_back(theirs.get());
+  }
   auto child = launch({.args = spec.args,
-                       .env = environment_of(spec, slots, notify->path()),
+                       .env = std::move(env),
                        .cwd = spec.cwd,
                        .log = log->get(),
                        .fds = std::move(slots),
@@ -193,6 +209,7 @@ Result<const Generation*> Generations::spawn(const Spec& spec, std::vector<int> 
   generation->slots = spec.slots;
   generation->notify = std::move(*notify);
   if (child->binds) generation->binds = BindNotifications(std::move(child->binds));
+  generation->standby = std::move(standby);
   Generation* entered = generation.get();
   if (auto error = enter(std::move(generation))) {
     ::kill(-child->pid, SIGKILL);
@@ -278,6 +295,24 @@ void Generations::on_notify(Generation& generation, pid_t sender, const std::str
     events_.ready(generation);
   }
   events_.notify(generation, payload);
+}
+
+Failed Generations::call(const std::string& id) {
+  Generation* generation = entry(id);
+  if (generation == nullptr) return no_such(id);
+  if (generation->called) return std::nullopt;
+  if (!generation->standby || generation->phase != Generation::Phase::running) {
+    return Error{ESRCH, "call", id + " does not wait"};
+  }
+  // One byte from it: it waits. One byte to it: it goes on.
+  char byte = 0;
+  const int socket = generation->standby.get();
+  const ssize_t size = ::recv(socket, &byte, 1, MSG_DONTWAIT);
+  if (size != 1) return failed("recv", id, size == 0 ? ESRCH : errno);
+  if (::send(socket, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1) return failed("send", id);
+  generation->called = true;
+  generation->standby.reset();
+  return std::nullopt;
 }
 
 Result<size_t> Generations::signal(const std::string& id, int number, Scope scope) {

@@ -43,6 +43,9 @@ struct Generation {
   NotifySocket notify;
   /// Where slots say so.
   BindNotifications binds;
+  /// Our end, while it may wait to be called: should the holder go, so does it.
+  UniqueFd standby;
+  bool called = false;
 
   /// Ended, and not reaped while its group has members: the zombie keeps the group's number from being given to
   /// others.
@@ -92,6 +95,9 @@ class Generations {
   /// Takes over what another holder started, with those of its fds() that are known. ESRCH when nothing of it is
   /// left.
   Failed adopt(Generation known, std::vector<UniqueFd> fds);
+  /// Lets one that was started ahead go on, once and for all. EAGAIN while it has not come to wait; ESRCH where nobody
+  /// waits: it was started by another holder, or has gone.
+  Failed call(const std::string& id);
   /// The number of processes that were signalled; ESRCH when the generation has gone.
   Result<size_t> signal(const std::string& id, int number, Scope scope);
   /// Living descendants outside of the group.

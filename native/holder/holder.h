@@ -67,6 +67,7 @@ class Holder {
   Result<Reply> arm(Call call);
   Result<Reply> disarm(Call call);
   Result<Reply> watch(Call call);
+  Result<Reply> call_up(Call call);
   Result<Reply> signal(Call call);
   Result<Reply> strays(Call call);
   Result<Reply> forget(Call call);

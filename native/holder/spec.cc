@@ -57,6 +57,8 @@ std::string take_field(Spec& spec, std::string_view tag, std::string_view value)
     if (!slot) return "slot: not INDEX FDNAME NAME";
     if (spec.slots.size() == kMaxDescriptors) return "slot: too many";
     spec.slots.push_back(*slot);
+  } else if (tag == "standby") {
+    spec.standby = true;
   } else {
     return "unknown tag " + std::string(tag.substr(0, 32));
   }

@@ -38,6 +38,8 @@ struct Spec {
   std::vector<std::string> args;
   std::vector<std::string> env;
   std::vector<SpecSlot> slots;
+  /// It is started ahead of time, and waits until it is called (Generations::call).
+  bool standby = false;
 };
 
 /// A spec that waits for its slots. It stays in the file that it came in: a thousand environments are not kept in

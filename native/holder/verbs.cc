@@ -73,6 +73,7 @@ const std::map<std::string, Holder::Verb>& Holder::verbs() {
       {"park", {1, 1, -1, true, &Holder::park}},     {"take", {1, 1, 0, true, &Holder::take}},
       {"pass", {1, 1, 0, false, &Holder::pass}},     {"drain", {1, 1, 0, false, &Holder::drain}},
       {"adopt", {5, 5 + kMaxDescriptors, -1, false, &Holder::adopt}},
+      {"call", {1, 1, 0, false, &Holder::call_up}},
   };
   return table;
 }
@@ -217,6 +218,11 @@ Result<Reply> Holder::watch(Call call) {
   if (!socket) return socket.error();
   (*socket)->slot(*parse_number<uint32_t>(call.args[1])).watched = true;
   update_interest(call.args[0]);
+  return Reply{};
+}
+
+Result<Reply> Holder::call_up(Call call) {
+  if (auto error = generations_.call(call.args[0])) return *error;
   return Reply{};
 }
 

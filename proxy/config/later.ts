@@ -35,12 +35,6 @@ const LATER: readonly Later[] = [
     message: '`build` is not in this version',
     hint: 'build in `command`: "npm run build && node dist/server.js"',
   },
-  {
-    key: 'standby',
-    asks: ({ standby }) => standby === true,
-    message: '`standby` is not in this version',
-    hint: 'remove it',
-  },
 ]
 
 export function reportLater(service: FullService, path: Path, report: Report): void {

@@ -128,7 +128,12 @@ const service = z
       .optional(),
     reload: signal.describe('A signal instead of a swap').optional(),
     build: command.describe('A command before each generation').optional(),
-    standby: z.boolean().describe('The next process is booted ahead of time').optional(),
+    standby: z
+      .boolean()
+      .describe(
+        'For `node FILE`: the next process is booted ahead, and waits before it reads a file of the project',
+      )
+      .optional(),
     ready: ready.optional(),
     drain: duration.describe("Time for the old generation to finish what it has. Default: '5s'").optional(),
     stop: z

@@ -141,6 +141,11 @@ export class Holder implements Disposable {
     })
   }
 
+  /** Lets a generation that stands by go on, once and for all. EAGAIN: it has not come to wait; ESRCH: nobody waits. */
+  call(id: string): Promise<void> {
+    return this.#ask('call', [id], nothing)
+  }
+
   /** Started by the first connection to one of its slots; replaces what was armed under the key. */
   arm(key: string, spec: GenerationSpec): Promise<void> {
     return this.#askWithSpec('arm', [key], spec, nothing)

@@ -149,6 +149,10 @@ export class HolderLink implements Disposable {
     return this.#call((holder) => holder.signal(id, signal, scope))
   }
 
+  call(id: string): Promise<void> {
+    return this.#call((holder) => holder.call(id))
+  }
+
   strays(id: string): Promise<number[]> {
     return this.#call((holder) => holder.strays(id))
   }

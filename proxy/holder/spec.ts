@@ -18,6 +18,8 @@ export interface GenerationSpec {
   env: Readonly<Record<string, string>>
   /** fd 3, 4 … in this order. */
   slots: readonly GenerationSlot[]
+  /** Its Node process waits before the user's code until it is called. */
+  standby?: boolean
 }
 
 /** A slot as a generation has it: of which socket, and what LISTEN_FDNAMES calls it. */
@@ -42,7 +44,7 @@ export function decodeSlot(text: string): GenerationSlot {
 
 /** Throws HolderError EINVAL, which names the field, for what would be read as something else. */
 export function encodeSpec(spec: GenerationSpec): Buffer {
-  const { id, invocation, cwd, log, nofile, umask, argv, env, slots } = spec
+  const { id, invocation, cwd, log, nofile, umask, argv, env, slots, standby } = spec
   if (id === '') throw invalid('id', 'is empty')
   if (!/^[0-9a-f]{32}$/.test(invocation)) throw invalid('invocation', 'is not 32 hexadecimal digits')
   if (!cwd.startsWith('/')) throw invalid('cwd', `is not absolute: ${cwd}`)
@@ -59,6 +61,7 @@ export function encodeSpec(spec: GenerationSpec): Buffer {
     ['umask', umask.toString(8)],
   ]
   if (nofile) fields.push(['nofile', nofile.join(':')])
+  if (standby) fields.push(['standby', '1'])
   for (const arg of argv) fields.push(['arg', arg])
   for (const [name, value] of Object.entries({ ...env, DEVSOCK_INVOCATION: invocation })) {
     // `=` ends the name (environ(7)); everything else, however odd, some program may want.

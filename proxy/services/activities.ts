@@ -1,4 +1,4 @@
-import { MAX_LEAVING, ROOM_MS, type Service } from './state.ts'
+import { type Generation, MAX_LEAVING, ROOM_MS, type Service } from './state.ts'
 
 /**
  * What must be going on while a service is in a state: begun when the state begins to call for it, ended when
@@ -13,7 +13,9 @@ export type Activity =
   | { kind: 'answer'; lane: number }
   | { kind: 'retry'; at: number }
   | { kind: 'spawn'; number: number; lane: number }
-  | { kind: 'await-ready'; number: number; lane: number }
+  | { kind: 'await-ready'; number: number; lane: number; standby: boolean }
+  | { kind: 'calm'; number: number }
+  | { kind: 'boot'; number: number; lane: number }
   | { kind: 'idle'; number: number; lane: number }
   | { kind: 'reload'; number: number; lane: number; signal: NodeJS.Signals; at: number }
   | { kind: 'pass' }
@@ -67,7 +69,8 @@ function frontActivities(service: Service): Activity[] {
       if (front.reloading && policy.reload) {
         return [{ kind: 'reload', number, lane, signal: policy.reload, at: front.reloading.at }, ...pass]
       }
-      return policy.sockets ? [{ kind: 'idle', number, lane }, ...pass] : []
+      const ahead = standby(service, number)
+      return policy.sockets ? [{ kind: 'idle', number, lane }, ...pass, ...ahead] : ahead
     }
     case 'overlap':
       return [{ kind: 'pass' }, ...starting(front.next)]
@@ -81,6 +84,14 @@ function frontActivities(service: Service): Activity[] {
   }
 }
 
-function starting({ number, lane, pid }: { number: number; lane: number; pid: number | null }): Activity[] {
-  return pid === null ? [{ kind: 'spawn', number, lane }] : [{ kind: 'await-ready', number, lane }]
+function starting({ number, lane, pid, standby = false }: Generation): Activity[] {
+  return pid === null ? [{ kind: 'spawn', number, lane }] : [{ kind: 'await-ready', number, lane, standby }]
+}
+
+/** Beside a ready generation, when no other is left that would have to share its lanes and the processor. */
+function standby({ policy, leaving, standby, standbyFailed }: Service, serving: number): Activity[] {
+  if (!policy.standby) return []
+  if (standby)
+    return standby.pid === null ? [{ kind: 'boot', number: standby.number, lane: standby.lane }] : []
+  return leaving.length === 0 && standbyFailed !== serving ? [{ kind: 'calm', number: serving }] : []
 }

@@ -22,11 +22,15 @@ import {
   type Plan,
   type Policy,
   type Service,
+  type Standby,
   type StartFailure,
 } from './state.ts'
 
 /** Milliseconds until a start is tried again that a full disk or the like has kept from happening. */
 const SHORTAGE_MS = 1_000
+
+/** Said of a generation that is started once more. */
+const UNBOUND = 'did not come by its port: once more, with its bind() answered by the holder'
 
 export interface Transition {
   state: Service
@@ -59,7 +63,7 @@ export function transition(state: Service, event: Event): Transition {
   return { state: life.service, effects: life.effects }
 }
 
-/** Lanes that a generation has, or that wait for one. */
+/** Lanes that a generation has, or that wait for one; who stands by accepts nothing yet. */
 export function lanesInUse({ front, leaving }: Service): Set<number> {
   const used = new Set(leaving.map((each) => each.lane))
   if ('lane' in front) used.add(front.lane)
@@ -137,7 +141,11 @@ class Life {
       case 'exited':
         return this.exited(event)
       case 'unbound':
-        return this.startAgain(event.number)
+        return this.startAgain(event.number, UNBOUND)
+      case 'calm':
+        return this.calm()
+      case 'not-waiting':
+        return this.startAgain(event.number, 'was not there to be called: once more')
       case 'gone':
         return this.gone(event.number)
       case 'serves':
@@ -214,6 +222,7 @@ class Life {
       case 'ready':
       case 'overlap': {
         this.service.reason = reason(cause.code, text)
+        this.dropStandby()
         const lane = this.successorLane()
         this.leaveFront()
         return this.clear(lane, this.exclusive(), { do: 'rest' })
@@ -322,6 +331,11 @@ class Life {
     if (front.kind === 'overlap' && front.next.number === number) {
       return this.front({ ...front, next: { ...front.next, pid } })
     }
+    const { standby } = this.service
+    if (standby?.number === number) {
+      this.service.standby = { ...standby, pid }
+      return
+    }
     // Known already: a new daemon tells what it found.
     if (this.known(number)) return
     // An armed spec was woken by a connection.
@@ -344,6 +358,7 @@ class Life {
   private spawnFailed(number: number, { message, hint, shortage }: StartFailure): void {
     const { front } = this.service
     if (this.service.leaving.some((each) => each.number === number)) return this.gone(number)
+    if (this.service.standby?.number === number) return this.standbyLost(message)
     const why = reason('spawn-failed', message, hint)
     if (front.kind === 'overlap' && front.next.number === number) {
       this.keepCurrent(front.current, `generation ${number} could not be started: ${message}`, hint)
@@ -427,6 +442,7 @@ class Life {
     const { front } = this.service
     const exit = { code, signal, at: new Date(this.at).toISOString() }
     const leaving = this.service.leaving.find((each) => each.number === number)
+    if (this.service.standby?.number === number) return this.standbyLost(exitText(code, signal))
     if (leaving !== undefined) {
       this.service.lastExit = exit
       // A leader that ended by itself leaves nobody who would end the rest.
@@ -435,7 +451,11 @@ class Life {
     }
     if (event.again) {
       this.service.lastExit = exit
-      return this.startAgain(number)
+      return this.startAgain(number, UNBOUND)
+    }
+    if (code === null && signal === null && this.startingStandby(number)) {
+      this.service.lastExit = exit
+      return this.startAgain(number, 'went with its holder, before it was called: once more')
     }
     const text = exitText(code, signal)
     if (front.kind === 'overlap' && front.next.number === number) {
@@ -467,13 +487,12 @@ class Life {
   }
 
   /** Once more for the same cause: no failure yet, so nobody is told of one. */
-  private startAgain(number: number): void {
+  private startAgain(number: number, why: string): void {
     const { front } = this.service
     const overlap = front.kind === 'overlap' ? front : null
     const generation = overlap?.next ?? (front.kind === 'starting' ? front.generation : null)
     if (generation?.number !== number) return
-    const message = `generation ${number} did not come by its port: once more, with its bind() answered by the holder`
-    this.effects.push({ do: 'notice', level: 'info', message })
+    this.effects.push({ do: 'notice', level: 'info', message: `generation ${number} ${why}` })
     this.leave(generation, 'killing', false)
     const { lane, cause, replaces } = generation
     if (overlap === null) this.clear(lane, false, { do: 'spawn', cause, replaces })
@@ -544,6 +563,9 @@ class Life {
 
   /** `overlap`: the next generation starts on a lane that gets no traffic, beside the current one. */
   private beside(current: Generation, cause: Cause): void {
+    const standby = this.callable()
+    if (standby)
+      return this.front({ kind: 'overlap', current, next: this.called(standby, cause, current.number) })
     const lane = this.freeLane(new Set([current.lane]))
     if (lane === null) {
       // Every lane has somebody who is being ended: go on as under `hold`, on the one that frees first.
@@ -563,6 +585,8 @@ class Life {
   }
 
   private begin(lane: number, cause: Cause, replaces: number | null): void {
+    const { standby } = this.service
+    if (standby?.lane === lane) return this.starting(this.called(standby, cause, replaces))
     this.service.number += 1
     this.starting({ number: this.service.number, lane, cause, replaces, pid: null })
   }
@@ -689,8 +713,8 @@ class Life {
   }
 
   private known(number: number): boolean {
-    const { front, leaving } = this.service
-    const generations: { number: number }[] = [...leaving]
+    const { front, leaving, standby } = this.service
+    const generations: { number: number }[] = standby ? [...leaving, standby] : [...leaving]
     if ('generation' in front) generations.push(front.generation)
     if (front.kind === 'overlap') generations.push(front.current, front.next)
     return generations.some((each) => each.number === number)
@@ -698,6 +722,7 @@ class Life {
 
   private freeLane(except: Set<number>): number | null {
     const used = lanesInUse(this.service)
+    if (this.service.standby) used.add(this.service.standby.lane)
     for (let lane = 0; lane < LANES; lane += 1) if (!used.has(lane) && !except.has(lane)) return lane
     return null
   }
@@ -712,6 +737,11 @@ class Life {
 
   /** The lane of whatever comes next, already steered to; or one that has to be cleared first. */
   private successorLane(): number {
+    const standby = this.callable()
+    if (standby) {
+      this.steer(standby.lane)
+      return standby.lane
+    }
     const lane = this.freeLane(new Set())
     if (lane === null) return this.oldestLane()
     this.effects.push({ do: 'fresh', lane })
@@ -773,8 +803,64 @@ class Life {
     return leaving.length > MAX_LEAVING || leaving.some((each) => each.phase === 'draining' && !each.served)
   }
 
+  // The next generation's process, booted ahead.
+
+  private calm(): void {
+    if (this.service.front.kind !== 'ready' || this.service.standby || !this.service.policy.standby) return
+    const lane = this.freeLane(new Set())
+    if (lane === null) return
+    this.effects.push({ do: 'fresh', lane })
+    this.service.number += 1
+    const { revision } = this.service.policy
+    this.service.standby = { number: this.service.number, lane, pid: null, revision }
+  }
+
+  /** One that can be the next generation; what could not be is ended. */
+  private callable(): Standby | undefined {
+    const { standby, policy } = this.service
+    if (standby && (standby.pid === null || standby.revision !== policy.revision)) this.dropStandby()
+    return this.service.standby
+  }
+
+  private called({ number, lane, pid }: Standby, cause: Cause, replaces: number | null): Generation {
+    this.service.standby = undefined
+    return { number, lane, cause, replaces, pid, standby: true }
+  }
+
+  private startingStandby(number: number): boolean {
+    const { front } = this.service
+    const next = front.kind === 'overlap' ? front.next : front.kind === 'starting' ? front.generation : null
+    return next?.number === number && next.standby === true
+  }
+
+  private dropStandby(): void {
+    const { standby } = this.service
+    this.service.standby = undefined
+    if (standby) this.leave(standby, 'killing', false)
+  }
+
+  private standbyLost(why: string): void {
+    const { front } = this.service
+    if (front.kind === 'ready') this.service.standbyFailed = front.generation.number
+    this.effects.push({ do: 'notice', level: 'warn', message: `the process that stood by: ${why}` })
+    this.dropStandby()
+  }
+
+  /** It waits beside a ready generation, and then for its lane to be cleared; for nothing else. */
+  private keepStandby(): void {
+    const { front, standby, policy } = this.service
+    if (!standby) return
+    const isNext =
+      front.kind === 'clearing' &&
+      front.lane === standby.lane &&
+      (front.plan.do === 'spawn' || front.plan.do === 'await-save')
+    const mayWait = policy.standby && standby.revision === policy.revision
+    if (!mayWait || !(front.kind === 'ready' || isNext)) this.dropStandby()
+  }
+
   /** Goes on where a transition only had to wait for what has just happened. */
   settle(): void {
+    this.keepStandby()
     const { front, leaving } = this.service
     if (front.kind !== 'clearing') return
     if (front.all ? leaving.length > 0 : leaving.some((each) => each.lane === front.lane)) return

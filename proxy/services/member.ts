@@ -214,7 +214,7 @@ function startingNumber({ front }: Service): number | null {
 }
 
 /** Generations that the machine believes to live, other than one that it has only asked for. */
-function liveNumbers({ front, leaving }: Service): number[] {
+function liveNumbers({ front, leaving, standby }: Service): number[] {
   const asked = front.kind === 'starting' && front.generation.pid === null ? front.generation.number : null
   const fronts =
     front.kind === 'overlap'
@@ -222,5 +222,6 @@ function liveNumbers({ front, leaving }: Service): number[] {
       : (front.kind === 'starting' || front.kind === 'ready') && asked === null
         ? [front.generation.number]
         : []
-  return [...fronts, ...leaving.map(({ number }) => number)]
+  const waiting = standby && standby.pid !== null ? [standby.number] : []
+  return [...fronts, ...waiting, ...leaving.map(({ number }) => number)]
 }

@@ -1,4 +1,5 @@
 /** The script (native/adopt/node) by which a Node process moves its connections to the next generation. */
+import { peculiarOption } from '../config/standby.ts'
 import type { ResolvedService, ResolvedSocket } from '../config/types.ts'
 import { type Adopter, describePorts } from './adoption.ts'
 
@@ -25,4 +26,12 @@ export function withNodeScript(
     DEVSOCK_HOLDER: holderSocket,
     NODE_OPTIONS: `--require "${nodeScript.replace(/[\\"]/g, '\\$&')}" ${theirs ?? ''}`.trimEnd(),
   }
+}
+
+/** Why no process with this environment may be booted ahead: it would not wait, or have done something by then. */
+export function hindersStandby({ NODE_OPTIONS = '' }: Record<string, string>): string | null {
+  const theirs = NODE_OPTIONS.replace(OURS, '')
+  if (theirs === NODE_OPTIONS) return 'the script that waits is not in its environment'
+  const peculiar = peculiarOption(theirs.split(/\s+/).filter((option) => option !== ''))
+  return peculiar && `NODE_OPTIONS has ${peculiar}`
 }

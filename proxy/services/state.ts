@@ -18,6 +18,9 @@ export interface Service {
   desired: 'up' | 'held' | 'down'
   front: Front
   leaving: Leaving[]
+  standby?: Standby | undefined
+  /** The generation beside which a standby ended by itself: there is no other before the next. */
+  standbyFailed?: number
   /** Number of the newest generation; the next is one more. */
   number: number
   /** Lane that new connections go to. */
@@ -47,6 +50,8 @@ export interface Policy {
   /** The globs, for print; null: nothing is watched. */
   watch: string[] | null
   retry: { limit: number; withinMs: number; delayMs: number }
+  /** The next process is booted ahead of time. */
+  standby: boolean
 }
 
 /** A lane is the index of a slot, the same in all sockets of a service. */
@@ -75,6 +80,18 @@ export interface Generation {
   replaces: number | null
   /** Null until it was spawned. */
   pid: number | null
+  /** It was booted ahead, and goes on when it is called. */
+  standby?: boolean
+}
+
+/** A process that was booted ahead, up to its user's code, and waits: the next generation, once there is to be one. */
+export interface Standby {
+  number: number
+  lane: number
+  /** Null until it was spawned. */
+  pid: number | null
+  /** Of the policy that it was started under. */
+  revision: number
 }
 
 /** Finishing (`draining`), told to end (`terminating`), or killed; it goes when its whole group has gone. */
@@ -143,6 +160,8 @@ export type Event = { at: number } & (
   | { type: 'released' }
   | { type: 'spawned'; number: number; pid: number; startedAt: number } // ms since the epoch, not later than it was
   | ({ type: 'spawn-failed'; number: number } & StartFailure)
+  | { type: 'calm' } // it has been ready for a while
+  | { type: 'not-waiting'; number: number } // a generation that was booted ahead and could not be called
   | { type: 'ready'; number: number; queued: number }
   | { type: 'not-ready'; number: number; message: string; hint: string | null }
   | { type: 'reloaded'; number: number }

@@ -4,13 +4,13 @@ import { type BoundSockets, generationEnvironment } from '../config/environment.
 import type { ResolvedProject, ResolvedService, ResolvedSocket } from '../config/types.ts'
 import type { GenerationSpec } from '../holder/spec.ts'
 import { LogFile } from '../logs/log-file.ts'
-import { type Handover, ok, type Result, type UpRequest, type Wake } from '../protocol.ts'
+import { fail, type Handover, ok, type Result, type UpRequest, type Wake } from '../protocol.ts'
 import { type Adopter, boundPort, withAdoption } from './adoption.ts'
 import { Adoption } from './adoption-report.ts'
 import type { Barrier } from './barrier.ts'
 import { CpuMeter } from './cpu-meter.ts'
 import { generationId, serviceId, socketName } from './names.ts'
-import { withNodeScript } from './node-script.ts'
+import { hindersStandby, withNodeScript } from './node-script.ts'
 import type { Policy } from './state.ts'
 import { type Ended, type SavedWays, Ways } from './ways.ts'
 
@@ -89,7 +89,7 @@ export class Unit {
   }
 
   policy(): Policy {
-    const { sockets, start, swap, reload, watch, retry } = this.#service
+    const { sockets, start, swap, reload, watch, retry, standby } = this.#service
     return {
       revision: this.#revision,
       sockets: sockets.length > 0,
@@ -98,6 +98,7 @@ export class Unit {
       reload,
       watch: this.home.watching ? watch : null,
       retry,
+      standby,
     }
   }
 
@@ -160,7 +161,7 @@ export class Unit {
    * How the holder starts generation `number` on `lane`. Fails where its environment cannot be made; throws the
    * system's error where its log's folder cannot.
    */
-  spec(number: number, lane: number): Result<GenerationSpec> {
+  spec(number: number, lane: number, standby = false): Result<GenerationSpec> {
     const { limits } = this.home
     const environment = this.environment(number)
     if (!environment.ok) return environment
@@ -171,6 +172,10 @@ export class Unit {
     const way = this.ways.choose(number, this.#service, environment.value, adopter)
     const port = (socket: ResolvedSocket): number | null => this.port(socket)
     const env = withNodeScript(environment.value, this.#service, adopter, port)
+    if (standby) {
+      const hindrance = hindersStandby(env)
+      if (hindrance !== null) return fail('configuration-invalid', hindrance)
+    }
     return ok({
       id: generationId(this.id, number),
       invocation,
@@ -178,6 +183,7 @@ export class Unit {
       log: log.path,
       nofile: limits.nofile,
       umask: limits.umask,
+      standby,
       argv: this.#service.argv,
       env: {
         ...withAdoption(env, this.#service, way, adopter, port),

@@ -139,6 +139,36 @@ test('a spawn that is repeated starts nothing a second time', async () => {
   expect(await daemon.refusal('forget', ['x#1'])).toBe('EBUSY')
 })
 
+test('a generation that stands by goes on when it is called, once it waits; another one ends with its holder', async () => {
+  const { holder, daemon } = await TestHolder.start()
+  await using _ = holder
+  await daemon.do('bind', ['a', 'loopback:0', 16, '600'])
+  const waits = `import os
+fd = int(os.environ['DEVSOCK_STANDBY'])
+if os.environ.get('LATE'): os.read(os.open('go', os.O_RDONLY), 1)
+try: os.write(fd, b'w')
+except BrokenPipeError: pass
+print(fd, os.environ['LISTEN_FDS'], 'called' if os.read(fd, 1) else 'left', flush=True)`
+  const spec = (id: string, env = {}) =>
+    holder.spec(id, { args: python(waits), slots: ['0 http a'], env, more: ['standby='] })
+  expect(await daemon.refusal('call', ['x#1'])).toBe('ENOENT')
+  execFileSync('mkfifo', [join(holder.dir, 'go')])
+  await daemon.do('spawn', [], [spec('x#1', { LATE: '1' })])
+  expect(await daemon.refusal('call', ['x#1'])).toBe('EAGAIN')
+  writeFileSync(join(holder.dir, 'go'), 'x')
+  await eventually(async () => (await daemon.ask('call', ['x#1'])).ok)
+  await daemon.event('gone', 'x#1')
+  expect(holder.said()).toBe('4 1 called\n')
+  // It was done.
+  await daemon.do('call', ['x#1'])
+
+  await daemon.do('spawn', [], [holder.spec('x#2', { args: ['sleep', '1000'] })])
+  expect(await daemon.refusal('call', ['x#2'])).toBe('ESRCH')
+  await daemon.do('spawn', [], [spec('x#3')])
+  await holder.kill()
+  await eventually(() => holder.said().endsWith('4 1 left\n'))
+})
+
 test('an armed spec starts on the first connection, once, also while no daemon is there', async () => {
   const { holder, daemon } = await TestHolder.start()
   await using _ = holder

@@ -35,6 +35,7 @@ function service(name: string, more: Partial<ResolvedService> = {}): ResolvedSer
     envFile: {},
     onConflict: 'ask',
     adopt: true,
+    standby: false,
     mode: 'listen',
     ...more,
   }

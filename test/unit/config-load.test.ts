@@ -51,6 +51,7 @@ describe('a configuration is resolved', () => {
           envFile: {},
           onConflict: 'ask',
           adopt: true,
+          standby: false,
           mode: 'listen',
         },
       ],
@@ -362,6 +363,21 @@ describe('every bad input has one clear message', () => {
       'services.a.reload: nothing is watched that could send it',
     ],
     [
+      'a program other than node that is to be booted ahead',
+      { command: 'node a.js | tee log', standby: true },
+      'services.a.standby: no process can be booted ahead: the command is not `node FILE`',
+    ],
+    [
+      'a node that would have done something before it waits',
+      { command: ['node', '--no-warnings', '--env-file=.env', 'a.js'], standby: true },
+      'services.a.standby: no process can be booted ahead: --env-file=.env has an effect before the program runs',
+    ],
+    [
+      'a worker that is to be booted ahead',
+      { command: 'node a.js', listen: false, standby: true },
+      'services.a.standby: no process can be booted ahead: a worker',
+    ],
+    [
       'http probe of a worker',
       { listen: false, ready: { http: '/' } },
       'services.a.ready.http: without a socket there is nothing to ask',
@@ -377,7 +393,6 @@ describe('every bad input has one clear message', () => {
     [{ task: true }, 'services.a.task: tasks are not in this version'],
     [{ needs: ['b'] }, 'services.a.needs: `needs` is not in this version'],
     [{ build: 'make' }, 'services.a.build: `build` is not in this version'],
-    [{ standby: true }, 'services.a.standby: `standby` is not in this version'],
   ])('what is still to come: %j', async (service, message) => {
     expect(await problemsOf(service)).toEqual([expect.stringContaining(message)])
   })

@@ -12,6 +12,7 @@ const policy = (over: Partial<Policy> = {}): Policy => ({
   reload: null,
   watch: ['src/**'],
   retry: { limit: 5, withinMs: 10_000, delayMs: 500 },
+  standby: false,
   ...over,
 })
 
@@ -73,7 +74,9 @@ class World {
   }
 
   private begin(activity: Activity): void {
-    if (activity.kind !== 'spawn') return
+    // What was booted ahead reads the project's files when it is called.
+    if (activity.kind === 'await-ready' && activity.standby) this.spawnedAt.set(activity.number, this.clock)
+    if (activity.kind !== 'spawn' && activity.kind !== 'boot') return
     // The holder answers a spawn that crossed an armed spec with the generation that is there already.
     if (this.spawnedAt.has(activity.number)) return
     expect(this.livingOn(activity.lane), 'two generations on one lane').toEqual([])
@@ -93,14 +96,18 @@ class World {
   }
 
   private check(now: Activity[]): void {
-    const { front, leaving, steered } = this.state
+    const { front, leaving, steered, standby } = this.state
     expect(leaving.filter((each) => each.phase === 'draining').length).toBeLessThanOrEqual(4)
     const lanes = leaving.map((each) => each.lane)
     if (front.kind === 'starting' || front.kind === 'ready') lanes.push(front.generation.lane)
     if (front.kind === 'overlap') lanes.push(front.current.lane, front.next.lane)
+    if (standby) lanes.push(standby.lane)
+    if (standby)
+      expect(standby.lane === steered, 'what waits to be called has traffic').toBe(front.kind === 'clearing')
     if (this.state.policy.sockets) expect(new Set(lanes).size, 'a lane is shared').toBe(lanes.length)
     for (const lane of lanes) expect(lane).toBeLessThan(LANES)
     const tracked = new Set(leaving.map((each) => each.number))
+    if (standby) tracked.add(standby.number)
     if (front.kind === 'starting' || front.kind === 'ready') tracked.add(front.generation.number)
     if (front.kind === 'overlap') tracked.add(front.current.number).add(front.next.number)
     const coming = new Set(this.onTheWay.flatMap((each) => (each.type === 'spawned' ? [each.number] : [])))
@@ -211,12 +218,17 @@ class World {
         this.tell({ type: 'retry-due' })
         return true
       case 'spawn':
+      case 'boot':
         return this.deliver()
+      case 'calm':
+        this.tell({ type: 'calm' })
+        return true
       case 'await-ready':
         if (well && this.alive.has(activity.number)) {
           this.queues[activity.lane] = 0
           this.tell({ type: 'ready', number: activity.number, queued: 0 })
-        } else if (pick % 2 === 0) this.tell({ type: 'unbound', number: activity.number })
+        } else if (activity.standby) this.tell({ type: 'not-waiting', number: activity.number })
+        else if (pick % 2 === 0) this.tell({ type: 'unbound', number: activity.number })
         else this.tell({ type: 'not-ready', number: activity.number, message: 'too late', hint: null })
         return true
       case 'reload':
@@ -325,6 +337,7 @@ const policies = fc.record({
   reload: fc.constantFrom<Policy['reload']>(null, null, 'SIGHUP'),
   watch: fc.constantFrom<Policy['watch']>(null, ['src/**']),
   retry: fc.constant({ limit: 3, withinMs: 40, delayMs: 5 }),
+  standby: fc.boolean(),
 })
 
 function run(world: World, sequence: Step[]): void {
@@ -369,7 +382,10 @@ describe('whatever happens, in whatever order', { timeout: 180_000 }, () => {
         const asleep = state.reason.code === 'idle' || state.reason.message === 'asleep by request'
         if (state.desired === 'up' && given.start === 'eager' && !asleep)
           expect(['ready', 'failed']).toContain(state.front.kind)
-        expect([...world.alive.keys()].length).toBe(state.front.kind === 'ready' ? 1 : 0)
+        expect([...world.alive.keys()].length).toBe(
+          (state.front.kind === 'ready' ? 1 : 0) + (state.standby ? 1 : 0),
+        )
+        if (state.standby) expect(given.standby && state.front.kind === 'ready').toBe(true)
       }),
       runs,
     )
@@ -419,6 +435,40 @@ describe('a swap', () => {
     expect(world.state.front.kind).toBe('ready')
     return world
   }
+
+  test('uses the process that was booted ahead: its lane is made already, and it is called', () => {
+    const world = ready({ swap: 'hold', standby: true })
+    const { standby } = world.state
+    expect(standby).toMatchObject({ number: 2, lane: 1, pid: 1002 })
+    const { state, effects } = transition(world.state, { type: 'change', detail: 'a.js', at: 99 })
+    expect(effects).toEqual([{ do: 'steer', lane: 1 }])
+    expect(activities(state)).toContainEqual({ kind: 'await-ready', number: 2, lane: 1, standby: true })
+    expect(state.standby).toBeUndefined()
+    world.tell({ type: 'change', detail: 'a.js' })
+    world.settle()
+    expect(world.state).toMatchObject({ front: { generation: { number: 2 } }, standby: { number: 3 } })
+  })
+
+  test('uses none of an older configuration, and none that died; after one that died none is booted until the next', () => {
+    const world = ready({ standby: true })
+    world.tell({
+      type: 'configure',
+      policy: policy({ standby: true, revision: 2 }),
+      restart: true,
+      rebind: false,
+    })
+    expect(world.state.front).toMatchObject({ kind: 'starting', generation: { number: 3 } })
+    expect(world.state.leaving).toContainEqual(expect.objectContaining({ number: 2, phase: 'killing' }))
+    world.settle()
+    expect(world.state.standby).toMatchObject({ number: 4, revision: 2 })
+    world.exit(4, 1)
+    world.settle()
+    expect(world.state).toMatchObject({ front: { kind: 'ready' }, lastExit: { code: 0 }, ends: [] })
+    expect(world.state.standby).toBeUndefined()
+    world.tell({ type: 'change', detail: 'a.js' })
+    world.settle()
+    expect(world.state).toMatchObject({ front: { generation: { number: 5 } }, standby: { number: 6 } })
+  })
 
   test('under hold steers away from the old generation before anything else', () => {
     const world = ready({ swap: 'hold' })

@@ -9,8 +9,25 @@ const LISTENS = 'tracing:net.server.listen:asyncEnd'
 /** The first with a Node-API of version 9, which the addon needs. */
 const OLDEST_MAJOR = 18
 
+/**
+ * Booted ahead of time: waits here until the holder calls it. The first process of a generation alone has this
+ * variable. Who may not wait, or has lost its holder, must not run: it could read what is old by the time it serves.
+ */
+function standBy(fd: number): void {
+  delete process.env.DEVSOCK_STANDBY
+  const { closeSync, readSync, writeSync } = require('node:fs') as typeof import('node:fs')
+  try {
+    writeSync(fd, 'w')
+    if (readSync(fd, Buffer.alloc(1)) === 1) return closeSync(fd)
+  } catch (_) {
+    // It is not the first: the descriptor is no more.
+  }
+  process.exit(1)
+}
+
 function boot(): void {
   const { env, versions } = process
+  if (env.DEVSOCK_STANDBY) standBy(Number(env.DEVSOCK_STANDBY))
   const isNode = versions.bun === undefined && versions.deno === undefined
   if (!isNode || Number.parseInt(versions.node, 10) < OLDEST_MAJOR) return
   if (env.DEVSOCK === '0' || !env.DEVSOCK_INVOCATION || !env.DEVSOCK_HOLDER) return

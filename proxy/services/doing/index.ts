@@ -8,7 +8,8 @@ import { awaitIdle } from './idle.ts'
 import { pass } from './pass.ts'
 import { awaitReady } from './readiness.ts'
 import { reload } from './reload.ts'
-import { arm, spawn } from './spawn.ts'
+import { arm, boot, spawn } from './spawn.ts'
+import { calm } from './standby.ts'
 import { pause, type Task } from './task.ts'
 
 /** Milliseconds before an activity that could not be done is begun again: the first time, and at most. */
@@ -62,6 +63,10 @@ function run(activity: Activity, task: Task): Promise<void> {
       return spawn(task, activity)
     case 'await-ready':
       return awaitReady(task, activity)
+    case 'calm':
+      return calm(task)
+    case 'boot':
+      return boot(task, activity)
     case 'idle':
       return awaitIdle(task, activity)
     case 'reload':

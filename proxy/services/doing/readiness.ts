@@ -6,6 +6,7 @@ import { portElsewhere } from '../elsewhere.ts'
 import { waiting } from '../kernel.ts'
 import { generationId } from '../names.ts'
 import { astray } from './astray.ts'
+import { call } from './standby.ts'
 import { type Awaited, connectTo, taken } from './taken.ts'
 import type { Task } from './task.ts'
 
@@ -17,7 +18,8 @@ const HTTP_TIMEOUT_MS = 2_000
  * else that the program takes connections from its slot, or is seen to wait for them. `not-ready` after the time-out,
  * or as soon as it is certain, with what the program listens on instead.
  */
-export async function awaitReady(task: Task, awaited: Awaited): Promise<void> {
+export async function awaitReady(task: Task, awaited: Awaited & { standby: boolean }): Promise<void> {
+  if (awaited.standby && !(await call(task, awaited.number))) return
   const { ready } = task.unit.service
   const { number, lane } = awaited
   const over = AbortSignal.any([task.signal, AbortSignal.timeout(ready.timeoutMs)])

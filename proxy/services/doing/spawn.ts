@@ -25,9 +25,19 @@ export async function arm(task: Task, { number, lane }: { number: number; lane: 
   }
 }
 
-export async function spawn(task: Task, { number, lane }: { number: number; lane: number }): Promise<void> {
+export const spawn = (task: Task, on: { number: number; lane: number }): Promise<void> =>
+  start(task, on, false)
+
+/** Up to its user's code, where it waits until it is called. */
+export const boot = (task: Task, on: { number: number; lane: number }): Promise<void> => start(task, on, true)
+
+async function start(
+  task: Task,
+  { number, lane }: { number: number; lane: number },
+  standby: boolean,
+): Promise<void> {
   const { context, unit } = task
-  const made = specOf(task, number, lane)
+  const made = specOf(task, number, lane, standby)
   if (!('spec' in made)) return refuse(task, number, made)
   const asked = context.now()
   try {
@@ -44,9 +54,14 @@ export async function spawn(task: Task, { number, lane }: { number: number; lane
 }
 
 /** Its log needs a folder before the holder can open it. */
-function specOf({ unit }: Task, number: number, lane: number): { spec: GenerationSpec } | StartFailure {
+function specOf(
+  { unit }: Task,
+  number: number,
+  lane: number,
+  standby = false,
+): { spec: GenerationSpec } | StartFailure {
   try {
-    const made = unit.spec(number, lane)
+    const made = unit.spec(number, lane, standby)
     return made.ok ? { spec: made.value } : { ...made.failure, shortage: false }
   } catch (error) {
     const { code, syscall, message } = error as NodeJS.ErrnoException

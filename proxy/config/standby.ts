@@ -1,0 +1,37 @@
+/** Whose next process can be booted ahead: `node FILE`, which reads nothing of the project before FILE itself. */
+import { basename } from 'node:path'
+import type { ResolvedService } from './types.ts'
+
+/** Options of node(1) that read no file before the program does, and take no port. */
+const HARMLESS =
+  /^--(?:enable-source-maps|no-warnings|no-deprecation|trace-[\w-]+|stack-trace-limit=\d+|max-[\w-]+=\d+|experimental-strip-types|experimental-transform-types|throw-deprecation|unhandled-rejections=\w+)$/
+
+/** The first option that does more than that. */
+export const peculiarOption = (options: readonly string[]): string | null =>
+  options.find((option) => !HARMLESS.test(option)) ?? null
+
+/** What hinders it, as the end of a sentence; null where nothing does. */
+export function standbyHindrance({
+  argv,
+  sockets,
+  adopt,
+}: Pick<ResolvedService, 'argv' | 'sockets' | 'adopt'>): string | null {
+  if (sockets.length === 0) return 'a worker is replaced, not swapped'
+  if (sockets.some(({ address }) => address.kind === 'unix')) return 'a unix socket has one path'
+  if (adopt === false) return '`adopt: false` leaves out the script that waits'
+  const options = nodeOptions(argv)
+  if (options === null) return 'the command is not `node FILE`'
+  const peculiar = peculiarOption(options)
+  return peculiar && `${peculiar} has an effect before the program runs`
+}
+
+/** The options before the program's file; null where the command is no such call. */
+function nodeOptions(argv: readonly string[]): string[] | null {
+  const [shell, flag, line] = argv
+  const isLine = shell === '/bin/sh' && flag === '-c' && line !== undefined
+  const words = isLine ? line.replace(/^exec\s+/, '').split(/\s+/) : argv
+  if (isLine && !/^exec\s/.test(line)) return null
+  const [program = '', ...rest] = words
+  const file = rest.findIndex((word) => !word.startsWith('-'))
+  return basename(program) === 'node' && file >= 0 ? rest.slice(0, file) : null
+}

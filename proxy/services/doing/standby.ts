@@ -1,0 +1,25 @@
+import { HolderError } from '../../holder/error.ts'
+import { generationId } from '../names.ts'
+import { pause, type Task } from './task.ts'
+
+/** After a generation is ready: whoever saves again within that is better served without a boot beside it. */
+const CALM_MS = 500
+
+/** Tells when it is time to boot the next process. */
+export async function calm(task: Task): Promise<void> {
+  await pause(CALM_MS, task)
+  task.tell({ type: 'calm' })
+}
+
+/** Lets a generation that stood by go on to its user's code. False, and `not-waiting` told, where it cannot. */
+export async function call(task: Task, number: number): Promise<boolean> {
+  try {
+    await task.context.holder.call(generationId(task.unit.id, number))
+    return true
+  } catch (error) {
+    if (!(error instanceof HolderError)) throw error
+    task.context.log.info({ service: task.unit.id, number, error: String(error) }, 'not called')
+    task.tell({ type: 'not-waiting', number })
+    return false
+  }
+}

@@ -1,0 +1,196 @@
+/** `standby: true`: the next generation's process is booted ahead, and waits before the user's code. */
+import { readFile } from 'node:fs/promises'
+import { expect, test } from 'vitest'
+import type { Rig } from '../rig/rig.ts'
+import { bump, nodeServer } from '../rig/servers.ts'
+import { swapOnSave, taken } from '../rig/swap.ts'
+
+/** The process that waits; not those that have gone on. */
+async function waiting(rig: Rig): Promise<number> {
+  return rig.eventually(async () => (await waitingNow(rig))[0], { what: 'a process that stands by' })
+}
+
+async function waitingNow(rig: Rig): Promise<number[]> {
+  const pids = (await rig.processes()).map(({ pid }) => pid)
+  const blocked = await Promise.all(pids.map(async (pid) => ((await isWaiting(pid)) ? [pid] : [])))
+  return blocked.flat()
+}
+
+/** It was started to wait, and is in read(2) of the holder's socket (proc_pid_wchan(5)). */
+async function isWaiting(pid: number): Promise<boolean> {
+  const read = (name: string) => readFile(`/proc/${pid}/${name}`, 'utf8').catch(() => '')
+  const [environment, channel] = await Promise.all([read('environ'), read('wchan')])
+  return environment.includes('\0DEVSOCK_STANDBY=') && channel.startsWith('unix_stream')
+}
+
+/** Answers with the content of a file that it read at its start, too. */
+const READER = nodeServer(
+  'v1',
+  `import { readFileSync } from 'node:fs'
+const content = readFileSync('data.txt', 'utf8')
+process.on('SIGUSR2', () => {})`,
+).replace("'/pid'", "'/data') response.end(content)\n  else if (request.url === '/pid'")
+
+const ready = async (more: object = {}, source = READER) => {
+  const { rig, port } = await swapOnSave(source, { standby: true, ...more }, { 'data.txt': 'old' })
+  await rig.request(port)
+  return { rig, port }
+}
+
+test('a save is served by the process that waited, with the content of that moment, and another one waits', async () => {
+  const { rig, port } = await ready()
+  await using _ = rig
+  for (let save = 2; save <= 4; save += 1) {
+    const pid = await waiting(rig)
+    expect(await rig.service('api')).toMatchObject({ state: 'ready', generation: save - 1 })
+    // Nothing watches this one: it is read by whoever starts.
+    await rig.edit('data.txt', () => `data ${save}`)
+    await rig.edit('api.mjs', bump)
+    await taken(rig)
+    expect((await rig.request(port)).body).toBe(`v${save}`)
+    expect((await rig.request(port, '/data')).body).toBe(`data ${save}`)
+    expect((await rig.request(port, '/pid')).body).toBe(String(pid))
+    expect(await rig.service('api')).toMatchObject({ generation: save, pid, swaps: save - 1 })
+  }
+})
+
+test.each(['overlap', 'exclusive'])('so it is under %s', async (swap) => {
+  const { rig, port } = await ready({ swap })
+  await using _ = rig
+  const pid = await waiting(rig)
+  await rig.edit('api.mjs', bump)
+  await taken(rig)
+  expect((await rig.request(port)).body).toBe('v2')
+  expect((await rig.service('api')).pid).toBe(pid)
+})
+
+test('its time-out counts from when it goes on', async () => {
+  const { rig, port } = await ready({ ready: { timeout: '1s' } })
+  await using _ = rig
+  const pid = await waiting(rig)
+  const since = performance.now()
+  await rig.eventually(() => performance.now() - since > 1_500, { what: 'more than its time-out' })
+  expect(await rig.service('api')).toMatchObject({ state: 'ready', generation: 1 })
+  await rig.edit('api.mjs', bump)
+  await taken(rig)
+  expect((await rig.request(port)).body).toBe('v2')
+  expect((await rig.service('api')).pid).toBe(pid)
+})
+
+test('saves that follow each other at once end with the last content, and none is refused', async () => {
+  const { rig, port } = await ready()
+  await using _ = rig
+  await waiting(rig)
+  const load = rig.load({ port, rate: 50 })
+  for (let save = 2; save <= 12; save += 1) await rig.edit('api.mjs', bump)
+  await rig.eventually(async () => (await rig.request(port)).body === 'v12')
+  const { refused, reset, other, failures } = await load.stop()
+  expect({ refused, reset, other }, failures.join('\n')).toEqual({ refused: 0, reset: 0, other: 0 })
+})
+
+test('one that is killed while it waits is no failure: the next save starts as ever', async () => {
+  const { rig, port } = await ready()
+  await using _ = rig
+  const pid = await waiting(rig)
+  process.kill(pid, 'SIGKILL')
+  await rig.eventually(async () => !(await rig.processes()).some((each) => each.pid === pid))
+  expect(await rig.service('api')).toMatchObject({ state: 'ready', generation: 1, crashes: 0 })
+  await rig.edit('api.mjs', bump)
+  await taken(rig)
+  expect((await rig.request(port)).body).toBe('v2')
+  await waiting(rig)
+})
+
+test('one of an older configuration never serves', async () => {
+  const { rig, port } = await ready({ env: { COLOUR: 'red' } })
+  await using _ = rig
+  const old = await waiting(rig)
+  const service = { command: ['node', 'api.mjs'], listen: port, watch: ['*.mjs'], standby: true }
+  await rig.configure({ api: { ...service, env: { COLOUR: 'blue' } } })
+  const colour = async () => JSON.parse((await rig.request(port, '/env')).body).COLOUR
+  await rig.eventually(async () => (await colour()) === 'blue')
+  await rig.eventually(async () => !(await rig.processes()).some(({ pid }) => pid === old))
+  const next = await waiting(rig)
+  await rig.edit('api.mjs', bump)
+  await taken(rig)
+  expect(await colour()).toBe('blue')
+  expect((await rig.service('api')).pid).toBe(next)
+  // Without the key nothing waits any more.
+  await rig.configure({ api: { ...service, env: { COLOUR: 'blue' }, standby: false } })
+  await rig.eventually(async () => (await waitingNow(rig)).length === 0)
+})
+
+test('a service that sleeps has nothing that waits, and one that wakes has again', async () => {
+  const { rig, port } = await ready()
+  await using _ = rig
+  await waiting(rig)
+  await rig.succeed('sleep', 'api')
+  await rig.until('api', 'held')
+  expect(await waitingNow(rig)).toEqual([])
+  expect((await rig.request(port)).body).toBe('v1')
+  await waiting(rig)
+})
+
+test('the next daemon uses what the last one had booted', async () => {
+  const { rig, port } = await ready()
+  await using _ = rig
+  const pid = await waiting(rig)
+  const daemon = await rig.daemonPid()
+  process.kill(daemon, 'SIGKILL')
+  await rig.eventually(async () => ![0, daemon].includes((await rig.status()).daemon?.pid ?? 0))
+  await rig.edit('api.mjs', bump)
+  await taken(rig)
+  expect((await rig.request(port)).body).toBe('v2')
+  expect((await rig.service('api')).pid).toBe(pid)
+})
+
+test('it goes with its holder; the next save starts as ever', async () => {
+  const { rig, port } = await ready()
+  await using _ = rig
+  const pid = await waiting(rig)
+  const holder = await rig.holderPid()
+  process.kill(holder, 'SIGKILL')
+  await rig.eventually(async () => ![0, holder].includes(await rig.holderPid()))
+  await rig.eventually(async () => !(await rig.processes()).some((each) => each.pid === pid))
+  await rig.edit('api.mjs', bump)
+  await taken(rig)
+  expect((await rig.request(port)).body).toBe('v2')
+  await waiting(rig)
+})
+
+test('its children and its threads wait for nothing', async () => {
+  const parent = nodeServer(
+    'v1',
+    `import { execFileSync } from 'node:child_process'
+import { Worker } from 'node:worker_threads'
+const child = execFileSync('node', ['-p', '"child"'], { encoding: 'utf8' }).trim()
+const thread = await new Promise((resolve) => new Worker('require("node:worker_threads").parentPort.postMessage("thread")', { eval: true }).once('message', resolve))`,
+  ).replace(
+    "'/pid'",
+    "'/both') response.end([child, thread, process.env.DEVSOCK_STANDBY].join())\n  else if (request.url === '/pid'",
+  )
+  const { rig, port } = await ready({}, parent)
+  await using _ = rig
+  const pid = await waiting(rig)
+  await rig.edit('api.mjs', bump)
+  await taken(rig)
+  expect((await rig.request(port, '/both')).body).toBe('child,thread,')
+  expect((await rig.service('api')).pid).toBe(pid)
+})
+
+test('where the shell says something to Node that acts early, nothing is booted ahead, and it says why', async () => {
+  const { rig, port } = await swapOnSave(
+    READER,
+    { standby: true, env: { NODE_OPTIONS: '--dns-result-order=ipv4first' } },
+    { 'data.txt': 'old' },
+  )
+  await using _ = rig
+  const up = rig.start('up', '--json')
+  await rig.eventually(() => up.stdout !== '')
+  await rig.request(port)
+  await rig.eventually(() => up.stdout.includes('NODE_OPTIONS has --dns-result-order=ipv4first'))
+  await rig.edit('api.mjs', bump)
+  await taken(rig)
+  expect((await rig.request(port)).body).toBe('v2')
+  expect(await waitingNow(rig)).toEqual([])
+})
