@@ -15,9 +15,11 @@ export function standbyHindrance({
   argv,
   sockets,
   adopt,
-}: Pick<ResolvedService, 'argv' | 'sockets' | 'adopt'>): string | null {
+  reload,
+}: Pick<ResolvedService, 'argv' | 'sockets' | 'adopt' | 'reload'>): string | null {
   if (sockets.length === 0) return 'a worker is replaced, not swapped'
   if (sockets.some(({ address }) => address.kind === 'unix')) return 'a unix socket has one path'
+  if (reload !== null) return '`reload` replaces no process'
   if (adopt === false) return '`adopt: false` leaves out the script that waits'
   const options = nodeOptions(argv)
   if (options === null) return 'the command is not `node FILE`'
@@ -33,5 +35,7 @@ function nodeOptions(argv: readonly string[]): string[] | null {
   if (isLine && !/^exec\s/.test(line)) return null
   const [program = '', ...rest] = words
   const file = rest.findIndex((word) => !word.startsWith('-'))
-  return basename(program) === 'node' && file >= 0 ? rest.slice(0, file) : null
+  // What sh would make of a word that is not plain is not guessed.
+  const isPlain = !isLine || /^[\w./@+-]+$/.test(rest[file] ?? '')
+  return basename(program) === 'node' && file >= 0 && isPlain ? rest.slice(0, file) : null
 }

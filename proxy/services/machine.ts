@@ -453,10 +453,6 @@ class Life {
       this.service.lastExit = exit
       return this.startAgain(number, UNBOUND)
     }
-    if (code === null && signal === null && this.startingStandby(number)) {
-      this.service.lastExit = exit
-      return this.startAgain(number, 'went with its holder, before it was called: once more')
-    }
     const text = exitText(code, signal)
     if (front.kind === 'overlap' && front.next.number === number) {
       this.service.lastExit = exit
@@ -825,12 +821,6 @@ class Life {
   private called({ number, lane, pid }: Standby, cause: Cause, replaces: number | null): Generation {
     this.service.standby = undefined
     return { number, lane, cause, replaces, pid, standby: true }
-  }
-
-  private startingStandby(number: number): boolean {
-    const { front } = this.service
-    const next = front.kind === 'overlap' ? front.next : front.kind === 'starting' ? front.generation : null
-    return next?.number === number && next.standby === true
   }
 
   private dropStandby(): void {

@@ -12,7 +12,7 @@ import { parseGenerationId } from './names.ts'
 import { processStartedAt } from './processes.ts'
 import { Runner } from './runner.ts'
 import { privilegeHint, startFailure } from './start-failure.ts'
-import type { Exit, Service } from './state.ts'
+import type { Exit, Generation, Service } from './state.ts'
 import { Unit, type UnitHome } from './unit.ts'
 import { serviceStatus } from './view.ts'
 import type { SavedWays } from './ways.ts'
@@ -42,6 +42,8 @@ export class Member implements Disposable {
     this.unit.wakes = saved?.wakes ?? []
     this.runner = new Runner(context, this.unit, this.unit.policy(), saved?.state ?? null)
     this.logging = new Logging(context, this.unit)
+    const starting = saved ? startingGeneration(saved.state) : null
+    if (starting?.standby) this.unit.uncalled.add(starting.number)
   }
 
   get saved(): SavedMember {
@@ -188,7 +190,9 @@ export class Member implements Disposable {
 
   #exited(number: number, { code, signal, left }: Pick<Exit, 'code' | 'signal' | 'left'>): void {
     const { runner, unit } = this
-    const isStarting = startingNumber(runner.state) === number
+    const isStarting = startingGeneration(runner.state)?.number === number
+    // It ended while it waited: its code has not failed.
+    if (isStarting && unit.uncalled.has(number)) return runner.tell({ type: 'not-waiting', number })
     const again = isStarting && unit.isSecondDue(number, { code, left })
     const hint =
       isStarting && unit.ways.of(number) === 'kernel' ? privilegeHint(unit.log(number).end()) : null
@@ -208,9 +212,9 @@ function newestNumber({ front }: Service): number | null {
 }
 
 /** The generation that is not ready yet. */
-function startingNumber({ front }: Service): number | null {
-  if (front.kind === 'overlap') return front.next.number
-  return front.kind === 'starting' ? front.generation.number : null
+function startingGeneration({ front }: Service): Generation | null {
+  if (front.kind === 'overlap') return front.next
+  return front.kind === 'starting' ? front.generation : null
 }
 
 /** Generations that the machine believes to live, other than one that it has only asked for. */

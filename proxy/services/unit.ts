@@ -46,6 +46,8 @@ export class Unit {
   readonly ports: Map<string, number>
   /** Process group of each generation that lives. */
   readonly leaders = new Map<number, number>()
+  /** Generations that were booted ahead, and have not been called. */
+  readonly uncalled = new Set<number>()
   readonly cpu = new CpuMeter()
   readonly ways: Ways
   lastConnectionAt: number | null = null
@@ -126,6 +128,7 @@ export class Unit {
   /** Nothing is left of that generation. */
   forget(number: number): void {
     this.leaders.delete(number)
+    this.uncalled.delete(number)
     this.ways.forget(number, this.adoption(number).handover !== null)
     this.#adoptions.delete(number)
   }

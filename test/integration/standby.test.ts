@@ -101,6 +101,20 @@ test('one that is killed while it waits is no failure: the next save starts as e
   await waiting(rig)
 })
 
+test('one that is killed at the moment of a save is no failure either', async () => {
+  const { rig, port } = await ready()
+  await using _ = rig
+  for (let save = 2; save <= 4; save += 1) {
+    const pid = await waiting(rig)
+    const edited = rig.edit('api.mjs', bump)
+    process.kill(pid, 'SIGKILL')
+    await edited
+    await taken(rig)
+    expect((await rig.request(port)).body).toBe(`v${save}`)
+    expect(await rig.service('api')).toMatchObject({ crashes: 0, swaps: save - 1 })
+  }
+})
+
 test('one of an older configuration never serves', async () => {
   const { rig, port } = await ready({ env: { COLOUR: 'red' } })
   await using _ = rig

@@ -373,6 +373,11 @@ describe('every bad input has one clear message', () => {
       'services.a.standby: no process can be booted ahead: --env-file=.env has an effect before the program runs',
     ],
     [
+      'a word that sh would read in its own way, where node has its options',
+      { command: 'node "--inspect" a.js', standby: true },
+      'services.a.standby: no process can be booted ahead: the command is not `node FILE`',
+    ],
+    [
       'a worker that is to be booted ahead',
       { command: 'node a.js', listen: false, standby: true },
       'services.a.standby: no process can be booted ahead: a worker',

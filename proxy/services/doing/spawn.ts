@@ -37,6 +37,7 @@ async function start(
   standby: boolean,
 ): Promise<void> {
   const { context, unit } = task
+  if (standby) unit.uncalled.add(number)
   const made = specOf(task, number, lane, standby)
   if (!('spec' in made)) return refuse(task, number, made)
   const asked = context.now()

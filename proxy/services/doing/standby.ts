@@ -15,6 +15,7 @@ export async function calm(task: Task): Promise<void> {
 export async function call(task: Task, number: number): Promise<boolean> {
   try {
     await task.context.holder.call(generationId(task.unit.id, number))
+    task.unit.uncalled.delete(number)
     return true
   } catch (error) {
     if (!(error instanceof HolderError)) throw error
