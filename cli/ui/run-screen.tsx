@@ -1,5 +1,5 @@
 import type { WriteStream } from 'node:tty'
-import type { UpReply } from '../../proxy/protocol.ts'
+import { EXIT, type UpReply } from '../../proxy/protocol.ts'
 import type { Client } from '../client.ts'
 import type { Io } from '../io.ts'
 import { formatHeld } from '../print/service.ts'
@@ -29,6 +29,8 @@ export async function runScreen(session: Session, client: Client, reply: UpReply
   const terminal = io.stdout as WriteStream
   await using spoken = isHeard ? new SpokenStage(terminal, io, { ...props, speech }) : null
   await using stage = spoken ? null : new Stage(terminal, io, props)
+  // Where a shell ignores SIGHUP, its input alone tells that the terminal has gone.
+  io.stdin.once('end', () => void session.leave(EXIT.interrupted))
   for await (const item of session.items('screen')) {
     store.push(item)
     if (isHeard) speech.push(item)

@@ -229,6 +229,50 @@ describe('how it ends', () => {
   })
 })
 
+describe('output that nobody reads any more', () => {
+  const TICKING = { command: ['node', '-e', "setInterval(() => console.log('tick'), 50)"], listen: false }
+  const ticking = async (): Promise<Rig> => {
+    const rig = await Rig.create()
+    await rig.configure({ clock: TICKING })
+    return rig
+  }
+  /** Its exit code is printed after what the reader got. */
+  const cut = (rig: Rig) =>
+    rig
+      .spawn(['bash', '-c', '"$@" | head -1; echo "code ${PIPESTATUS[0]}"', '-', ...rig.argv('up')])
+      .finished()
+
+  test('ends the up that brought the project up, quietly, and the project with it', async () => {
+    await using rig = await ticking()
+    const { stdout, stderr } = await cut(rig)
+    expect({ stdout, stderr }).toEqual({ stdout: expect.stringMatching(/^✓ shop.*\ncode 0\n$/), stderr: '' })
+    await rig.eventually(async () => (await rig.status()).projects.length === 0)
+  })
+
+  test('ends an up that only attached, and nothing else', async () => {
+    await using rig = await ticking()
+    await rig.up()
+    const { generation } = await rig.until('clock', 'ready')
+    const { stdout, stderr } = await cut(rig)
+    expect({ stdout, stderr }).toEqual({ stdout: '✓ shop is up already\ncode 0\n', stderr: '' })
+    expect(await rig.service('clock')).toMatchObject({ state: 'ready', generation })
+  })
+
+  test('is a terminal that goes away, too, where a shell keeps SIGHUP to itself', async () => {
+    await using rig = await Rig.create({ files: { 'server.mjs': nodeServer() } })
+    await rig.configure({ web: { command: COMMAND, listen: await rig.port() } })
+    const shell = `trap '' HUP; "$@" 2>errors; echo "code $?" >ended`
+    await using tmux = await Tmux.start(rig, ['sh', '-c', shell, '-', ...rig.argv('up')])
+    await tmux.shows('› web')
+    await tmux[Symbol.asyncDispose]()
+    const [ended, errors] = await Promise.all(
+      ['ended', 'errors'].map((name) => readFile(join(rig.dir, name), 'utf8')),
+    )
+    expect({ ended, errors }).toEqual({ ended: 'code 130\n', errors: '' })
+    await rig.eventually(async () => (await rig.status()).projects.length === 0)
+  })
+})
+
 test('kill -9 of the daemon: the screen says so, comes back, has every line, and its keys work', async () => {
   const { rig, tmux, web } = await shop()
   await using _ = rig
