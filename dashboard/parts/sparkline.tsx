@@ -57,7 +57,7 @@ function options(element: HTMLElement): uPlot.Options {
   const style = getComputedStyle(element)
   const colour = (name: string): string => style.getPropertyValue(name).trim()
   return {
-    width: WIDTH,
+    width: element.clientWidth || WIDTH,
     height: HEIGHT,
     padding: [2, 0, 1, 0],
     legend: { show: false },

@@ -63,9 +63,7 @@ function Facts({ service }: { service: ServiceStatus }) {
       <Fact name="crashes">{crashes}</Fact>
       <Fact name="memory">{memory === null ? '-' : bytes(memory)}</Fact>
       <Fact name="processor">{cpu === null ? '-' : `${cpu} %`}</Fact>
-      <Fact name="last minute">
-        <Sparkline service={service} />
-      </Fact>
+      <Fact name="last minute">{memory === null ? '-' : <Sparkline service={service} />}</Fact>
     </dl>
   )
 }

@@ -83,6 +83,8 @@ function applySgr(style: Style, code: number): Style {
   if (code === 22) return { ...style, bold: false, dim: false }
   if (code === 27) return { ...style, reverse: false }
   if (code === 39) return { ...style, colour: null }
+  // Bright black is what stack traces are dim with: as readable as dim.
+  if (code === 90) return { ...style, colour: COLOURS.dim }
   if (code >= 30 && code <= 37) return { ...style, colour: PALETTE[code - 30] ?? null }
   if (code >= 90 && code <= 97) return { ...style, colour: PALETTE[code - 90] ?? null }
   return style

@@ -46,16 +46,16 @@ export async function takeTerminal(): Promise<void> {
   await rig.configure({
     web: { command: 'node web/server.mjs', listen: web, watch: ['web/**'] },
     api: { command: 'node api/server.mjs', listen: api, watch: ['api/**'] },
-    worker: { command: 'node worker/main.mjs', listen: false, watch: ['worker/**'] },
+    jobs: { command: 'node worker/main.mjs', listen: false, watch: ['worker/**'] },
     admin: { command: 'node web/server.mjs', listen: admin },
   })
   // The shell's prompt would not be in it: the screen takes the terminal whole.
-  await using tmux = await Tmux.start(rig, rig.argv('up'), SIZE)
+  await using tmux = await Tmux.start(rig, ['env', ...foreign(rig.env), ...rig.argv('up')], SIZE)
   const take = async (name: string, title: string): Promise<void> => {
     const screen = await tmux.screen({ styled: true })
     await writeFile(join(FOLDER, `${name}.svg`), toSvg(withoutToken(screen), SIZE.columns, SIZE.rows, title))
   }
-  await tmux.shows(/worker +● ready/)
+  await tmux.shows(/jobs +● ready/)
   for (let request = 0; request < 4; request++) await rig.request(web, `/orders?page=${request}`)
   await rig.edit('api/server.mjs', (source) => source.replace('3 rows', '4 rows'))
   await tmux.shows('api swapped · generation 2')
@@ -79,6 +79,12 @@ export async function takeTerminal(): Promise<void> {
   await tmux.shows(/│ .*Error: relation/)
   await take('failed', 'devsock up, after a save that broke api')
 }
+
+/** Variables of this machine's own have no place in a picture: `env` takes them away. */
+const foreign = (env: Record<string, string>): string[] =>
+  Object.keys(env)
+    .filter((name) => !/^(PATH|HOME|LANG|SHELL|USER|DEVSOCK_.*)$/.test(name))
+    .flatMap((name) => ['-u', name])
 
 /** The link's token is of no use to anybody, and looks as if it were. */
 const withoutToken = (screen: string): string => screen.replace(/(http:\/\/localhost:\d+\/#)[\w-]+/, '$1…')
