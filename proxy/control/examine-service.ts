@@ -34,7 +34,8 @@ export async function examineService(
     }
   }
   if (failed) return wrong(name, reason.message, reason.hint ?? `devsock logs ${name}`)
-  return fine(name, `${state}, ${how(handover)}`)
+  const next = member.runner.state.standby?.pid
+  return fine(name, `${state}, ${how(handover)}${next ? `; the next process waits (pid ${next})` : ''}`)
 }
 
 /** What of its configuration or environment kept a service from being adopted; null: nothing did. */

@@ -43,6 +43,7 @@ test('a save is served by the process that waited, with the content of that mome
   for (let save = 2; save <= 4; save += 1) {
     const pid = await waiting(rig)
     expect(await rig.service('api')).toMatchObject({ state: 'ready', generation: save - 1 })
+    expect((await rig.devsock('doctor')).stdout).toContain(`the next process waits (pid ${pid})`)
     // Nothing watches this one: it is read by whoever starts.
     await rig.edit('data.txt', () => `data ${save}`)
     await rig.edit('api.mjs', bump)
