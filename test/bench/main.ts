@@ -1,6 +1,6 @@
 /**
  * Measures what devsock promises, each thing beside what it is measured against, and writes results.json
- * and a table. `npm run bench`, or `npm run bench -- status` for one of them; about five minutes.
+ * and a table. `npm run bench`, or `npm run bench -- status` for one of them; about six minutes.
  */
 import { writeFile } from 'node:fs/promises'
 import { adoption } from './adoption.ts'
@@ -8,11 +8,19 @@ import { coldStart } from './cold-start.ts'
 import { machine } from './machine.ts'
 import { manySockets } from './many-sockets.ts'
 import type { Row } from './measure.ts'
+import { screens } from './screens.ts'
 import { status } from './status.ts'
 import { table } from './table.ts'
 import { throughput } from './throughput.ts'
 
-const benches = { 'cold-start': coldStart, adoption, throughput, 'many-sockets': manySockets, status }
+const benches = {
+  'cold-start': coldStart,
+  adoption,
+  throughput,
+  'many-sockets': manySockets,
+  status,
+  screens,
+}
 
 const wanted = process.argv.slice(2)
 const rows: Row[] = []

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DashboardPage, launchBrowser } from '../rig/browser.ts'
+import { pixelLatencies } from '../rig/pixel-latency.ts'
 import { Rig } from '../rig/rig.ts'
 import { bump } from '../rig/servers.ts'
 import { shop } from './shop.ts'
@@ -264,44 +265,9 @@ test('what happens is seen within a second; the median of 20 is reported', async
   const { rig } = await shop()
   await using _ = rig
   await using dashboard = await DashboardPage.open(browser, rig)
-  const { page } = dashboard
   await rig.succeed('start', 'web')
   await dashboard.card('web').getByText('ready', { exact: true }).waitFor()
-  // The time of the event, as the daemon stamped it, to the first frame after the change: one machine, one clock.
-  await page.evaluate(() => {
-    const latencies: number[] = []
-    Object.assign(window, { latencies })
-    let at = 0
-    new MutationObserver(() => {
-      if (at === 0) return
-      const happened = at
-      at = 0
-      requestAnimationFrame(() => setTimeout(() => latencies.push(Date.now() - happened)))
-    }).observe(document.body, { subtree: true, childList: true, characterData: true })
-    Object.assign(window, {
-      onService: (stamp: string) => {
-        at = Date.parse(stamp)
-      },
-    })
-  })
-  // A second listener in the page, which knows when an event happened.
-  await page.evaluate(async () => {
-    const socket = new WebSocket(`ws://${location.host}/v1/events`)
-    const token = sessionStorage.getItem('devsock-token')
-    socket.onopen = () => socket.send(JSON.stringify({ token, projects: [], logs: false, lease: null }))
-    const { onService } = window as unknown as { onService(stamp: string): void }
-    socket.onmessage = ({ data }) => {
-      const event = JSON.parse(data)
-      if (event.type === 'service' && event.status.state === 'ready') onService(event.at)
-    }
-  })
-  const count = (): Promise<number> =>
-    page.evaluate(() => (window as unknown as { latencies: number[] }).latencies.length)
-  for (let swap = 1; swap <= 20; swap += 1) {
-    await rig.succeed('restart', 'web')
-    await rig.eventually(async () => (await count()) >= swap)
-  }
-  const latencies = await page.evaluate(() => (window as unknown as { latencies: number[] }).latencies)
+  const latencies = await pixelLatencies(dashboard, rig, 'web', 20)
   const sorted = latencies.toSorted((a, b) => a - b)
   console.log(`event to pixel, ms: median ${sorted[sorted.length >> 1]}, worst ${sorted.at(-1)}`)
   expect(sorted[sorted.length >> 1]).toBeLessThan(1_000)

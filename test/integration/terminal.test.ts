@@ -238,9 +238,7 @@ describe('output that nobody reads any more', () => {
   }
   /** Its exit code is printed after what the reader got. */
   const cut = (rig: Rig) =>
-    rig
-      .spawn(['bash', '-c', '"$@" | head -1; echo "code ${PIPESTATUS[0]}"', '-', ...rig.argv('up')])
-      .finished()
+    rig.spawn(['bash', '-c', '"$@" | head -1; echo "code $PIPESTATUS"', '-', ...rig.argv('up')]).finished()
 
   test('ends the up that brought the project up, quietly, and the project with it', async () => {
     await using rig = await ticking()
