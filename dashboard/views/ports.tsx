@@ -104,7 +104,7 @@ function PortRow({ row }: { row: Row }) {
       </td>
       <td>{owners[0]?.user}</td>
       <td>
-        {protocol === 'tcp' && service === null && !isOwn && (
+        {protocol === 'tcp' && service === null && !isOwn && owners.some(({ pid }) => pid > 0) && (
           <button type="button" aria-label={`Free ${port}`} onClick={() => free(port)}>
             Free…
           </button>
