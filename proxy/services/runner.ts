@@ -121,6 +121,7 @@ export class Runner implements Disposable {
         unit.forget(effect.number)
         return this.#send([this.#context.holder.forget(generationId(unit.id, effect.number))])
       case 'receipt':
+        this.#context.log.info({ service: unit.id, receipt: effect.receipt }, 'swapped')
         return this.#context.publish({
           type: 'swap',
           project: unit.project,

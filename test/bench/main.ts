@@ -1,12 +1,13 @@
 /**
  * Measures what devsock promises, each thing beside what it is measured against, and writes results.json
- * and a table. `npm run bench`, or `npm run bench -- status` for one of them; about six minutes.
+ * and a table. `npm run bench`, or `npm run bench -- status` for one of them; about ten minutes.
  */
 import { writeFile } from 'node:fs/promises'
 import { adoption } from './adoption.ts'
 import { coldStart } from './cold-start.ts'
 import { machine } from './machine.ts'
 import { manySockets } from './many-sockets.ts'
+import { manySwaps } from './many-swaps.ts'
 import type { Row } from './measure.ts'
 import { screens } from './screens.ts'
 import { status } from './status.ts'
@@ -18,6 +19,7 @@ const benches = {
   adoption,
   throughput,
   'many-sockets': manySockets,
+  'many-swaps': manySwaps,
   status,
   screens,
 }

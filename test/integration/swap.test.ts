@@ -165,7 +165,7 @@ test('a broken save under hold is a page with the reason and the log; the next g
   expect((await rig.request(port)).body).toBe('v2')
 })
 
-test('whoever waits for a start that fails is answered, and the slot is given back as it was', async () => {
+test('whoever waits for a start that fails is answered, in order, and the slot is given back as it was', async () => {
   // It would see EAGAIN where its slot were left non-blocking.
   const server = (text: string): string => `import os, socket, time
 time.sleep(0.3)
@@ -183,6 +183,7 @@ while True:
   await rig.configure({ api: { command: ['python3', 'server.py'], listen: port, watch: ['*.py'] } })
   await rig.up()
   const asked: Promise<unknown>[] = []
+  const answered: number[] = []
   for (let nth = 0; nth < 20; nth += 1) {
     const connection = connect(port, '127.0.0.1').setEncoding('utf8')
     await once(connection, 'connect')
@@ -190,11 +191,13 @@ while True:
     asked.push(
       once(connection, 'data').then(([text]) => {
         expect(text).toMatch(/^HTTP\/1\.1 503 [\s\S]*exit 3 before it was ready/)
+        answered.push(nth)
         connection.destroy()
       }),
     )
   }
   await Promise.all(asked)
+  expect(answered).toEqual(asked.map((_, nth) => nth))
   await rig.write({ 'server.py': server('') })
   await rig.succeed('wait', 'api')
   expect((await rig.request(port)).body).toBe('True')

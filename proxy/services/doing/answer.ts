@@ -12,6 +12,7 @@ const SHOWN_LINES = 30
 export async function answer(task: Task, { lane }: { lane: number }): Promise<void> {
   const { context, unit, signal } = task
   await repairLane(task, lane)
+  let last: Promise<unknown> = Promise.resolve()
   const answering = unit.eachSocket(async (name) => {
     const slot = context.holder.socket(name)?.slots[lane]
     if (slot === undefined) return
@@ -19,8 +20,9 @@ export async function answer(task: Task, { lane }: { lane: number }): Promise<vo
       slot,
       () => context.expect.readable(name, lane, signal),
       (request, response) => {
-        report(task).then(
-          (failure) => answerFailure(request, response, failure),
+        // In the order of the queue.
+        last = Promise.all([report(task), last]).then(
+          ([failure]) => answerFailure(request, response, failure),
           (error: unknown) => {
             context.log.error({ service: unit.id, error }, 'no failure page')
             response.destroy()
