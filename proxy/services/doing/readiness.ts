@@ -22,8 +22,12 @@ export async function awaitReady(task: Task, awaited: Awaited & { standby: boole
   if (awaited.standby && !(await call(task, awaited.number))) return
   const { ready } = task.unit.service
   const { number, lane } = awaited
-  const over = AbortSignal.any([task.signal, AbortSignal.timeout(ready.timeoutMs)])
-  const within: Task = { ...task, signal: over }
+  // Not AbortSignal.any(): Node 20 keeps what it returns for ever.
+  const over = new AbortController()
+  const end = (): void => over.abort(task.signal.reason)
+  task.signal.addEventListener('abort', end)
+  const timeout = setTimeout(end, ready.timeoutMs)
+  const within: Task = { ...task, signal: over.signal }
   const signs = [notified(within, number)]
   if (ready.kind === 'accept') signs.push(taken(within, awaited))
   if (ready.kind === 'log') signs.push(logged(within, number, new RegExp(ready.pattern)))
@@ -35,8 +39,12 @@ export async function awaitReady(task: Task, awaited: Awaited & { standby: boole
     else task.tell({ type: 'not-ready', number, ...sign })
   } catch (error) {
     if (task.signal.aborted) return
-    if (!over.aborted) throw error
+    if (!over.signal.aborted) throw error
     task.tell({ type: 'not-ready', number, ...(await explain(task, awaited)) })
+  } finally {
+    clearTimeout(timeout)
+    task.signal.removeEventListener('abort', end)
+    end()
   }
 }
 
