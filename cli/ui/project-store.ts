@@ -131,7 +131,10 @@ export class ProjectStore implements Disposable {
     const before = this.#next.project.services.find(({ id }) => id === status.id)
     if (before?.state !== status.state || before.generation !== status.generation) {
       const generation = status.generation > 0 ? ` · generation ${status.generation}` : ''
-      this.#happened(status.name, { at, text: `${status.state}${generation} · ${status.reason.message}` })
+      const text = `${status.state}${generation} · ${status.reason.message}`
+      this.#happened(status.name, { at, text })
+      // What a connection started is news; a swap has a receipt of its own.
+      if (status.state === 'ready' && before?.state === 'starting') this.note(`${status.name} ${text}`)
     }
     this.#change({ project: replaceService(this.#next.project, status) })
   }
