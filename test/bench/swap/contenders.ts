@@ -12,14 +12,18 @@ export interface Contender {
 const bin = (name: string) => `node_modules/.bin/${name}`
 const helper = (name: string) => fileURLToPath(new URL(`helpers/${name}`, import.meta.url))
 
-export const devsock: Contender = {
-  name: 'devsock',
+const held = (name: string, more: object): Contender => ({
+  name,
   async start(rig, { command, file }, port) {
-    await rig.configure({ web: { command, listen: port, watch: [file] } })
+    await rig.configure({ web: { command, listen: port, watch: [file], ...more } })
     await rig.up()
     return { [Symbol.asyncDispose]: async () => void (await rig.succeed('down')) }
   },
-}
+})
+
+export const devsock = held('devsock', {})
+/** For Node alone. */
+export const standby = held('devsock, standby', { standby: true })
 
 /** One that is a command, run with its defaults. */
 const command = (name: string, argv: (app: App, port: number) => string[]): Contender => ({

@@ -9,8 +9,9 @@ const OVER_BOOT = 20
 /** What devsock promises, as far as it was measured. */
 export function goals(cells: readonly CellResult[], bootMs: number | null): Goal[] {
   return cells.flatMap((cell) => {
-    if (cell.contender !== 'devsock') return []
+    if (!cell.contender.startsWith('devsock')) return []
     const { app, load } = cell
+    const who = named(cell)
     const found: Goal[] = []
     const isNode = app.startsWith('Express')
     if (isNode ? load !== 'WebSocket' : load === 'new connections') found.push(lossless(cell))
@@ -19,7 +20,7 @@ export function goals(cells: readonly CellResult[], bootMs: number | null): Goal
     if (load === 'keep-alive' && cell.swapP99 !== null && bootMs !== null) {
       const most = bootMs + OVER_BOOT
       found.push({
-        what: `${app}: p99 of keep-alive requests during swaps ≤ boot + ${OVER_BOOT} ms = ${most.toFixed(0)} ms`,
+        what: `${who}: p99 of keep-alive requests during swaps ≤ boot + ${OVER_BOOT} ms = ${most.toFixed(0)} ms`,
         is: `${cell.swapP99.toFixed(0)} ms`,
         met: cell.swapP99 <= most,
       })
@@ -28,10 +29,13 @@ export function goals(cells: readonly CellResult[], bootMs: number | null): Goal
   })
 }
 
-function lossless({ app, load, refused, reset, error, stale, stalestMs }: CellResult): Goal {
+const named = ({ contender, app }: CellResult) => `${contender}, ${app}`
+
+function lossless(cell: CellResult): Goal {
+  const { load, refused, reset, error, stale, stalestMs } = cell
   const late = stale > 0 ? ` (≤ ${stalestMs.toFixed(1)} ms after the save)` : ''
   return {
-    what: `${app}, ${load}: none refused, reset, failed or stale`,
+    what: `${named(cell)}, ${load}: none refused, reset, failed or stale`,
     is: `${refused}, ${reset}, ${error}, ${stale}${late}`,
     met: refused + reset + error + stale === 0,
   }
@@ -44,7 +48,7 @@ function soon(cell: CellResult, cells: readonly CellResult[]): Goal[] {
     const ratio = (cell.newCodeMs ?? Number.POSITIVE_INFINITY) / other
     return [
       {
-        what: `${cell.app}, ${cell.load}: save to new code ≤ ${factor} × ${peer}`,
+        what: `${named(cell)}, ${cell.load}: save to new code ≤ ${factor} × ${peer}`,
         is: ratio.toFixed(2),
         met: ratio <= factor,
       },
