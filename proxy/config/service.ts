@@ -15,7 +15,7 @@ import { resolveReady } from './ready.ts'
 import { recognise } from './recognise.ts'
 import { shellArguments } from './shell-command.ts'
 import { resolveSockets } from './sockets.ts'
-import { standbyHindrance } from './standby.ts'
+import { aheadOf, standbyHindrance } from './standby.ts'
 import type { ResolvedService } from './types.ts'
 import { resolveWatch } from './watch-globs.ts'
 
@@ -105,10 +105,10 @@ export async function resolveService(
     envFile: envFile.values,
     onConflict: written.onConflict ?? 'ask',
     adopt: written.adopt ?? true,
-    standby: written.standby ?? false,
+    standby: aheadOf(written.standby ?? false),
     mode: written.mode ?? 'listen',
   }
-  const hindrance = service.standby ? standbyHindrance(service) : null
+  const hindrance = service.standby && standbyHindrance(service)
   if (hindrance !== null) {
     const hint = 'it is for `node FILE` on ports; remove `standby`'
     complain({ path: [...path, 'standby'], message: `no process can be booted ahead: ${hindrance}`, hint })

@@ -10,6 +10,10 @@ const HARMLESS =
 export const peculiarOption = (options: readonly string[]): string | null =>
   options.find((option) => !HARMLESS.test(option)) ?? null
 
+/** The packages that are loaded ahead; null where no process is. */
+export const aheadOf = (written: boolean | readonly string[]): readonly string[] | null =>
+  written === true ? [] : written || null
+
 /** What hinders it, as the end of a sentence; null where nothing does. */
 export function standbyHindrance({
   argv,

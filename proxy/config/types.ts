@@ -42,8 +42,8 @@ export interface ResolvedService {
   onConflict: 'ask' | 'fail' | 'auto' | 'use'
   /** A program that binds its port by itself is given the socket; by which way, or by the one that its file calls for. */
   adopt: boolean | 'preload' | 'kernel'
-  /** The next generation's process is booted ahead, up to the user's code. */
-  standby: boolean
+  /** The next generation's process is booted ahead, up to the user's code, and loads these packages; null: it is not. */
+  standby: readonly string[] | null
   mode: Mode
 }
 

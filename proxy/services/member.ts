@@ -17,6 +17,9 @@ import { Unit, type UnitHome } from './unit.ts'
 import { serviceStatus } from './view.ts'
 import type { SavedWays } from './ways.ts'
 
+/** What a process that stood by ends with where it is of no use any more (native/adopt/node/standby.ts). */
+const TRY_AGAIN = 75
+
 /** What of a service is kept for the next daemon. */
 export interface SavedMember {
   state: Service
@@ -190,9 +193,11 @@ export class Member implements Disposable {
 
   #exited(number: number, { code, signal, left }: Pick<Exit, 'code' | 'signal' | 'left'>): void {
     const { runner, unit } = this
-    const isStarting = startingGeneration(runner.state)?.number === number
-    // It ended while it waited: its code has not failed.
-    if (isStarting && unit.uncalled.has(number)) return runner.tell({ type: 'not-waiting', number })
+    const starting = startingGeneration(runner.state)
+    const isStarting = starting?.number === number
+    // It ended while it waited, or had loaded what has changed since: its code has not failed.
+    const hadToEnd = unit.uncalled.has(number) || (starting?.standby && code === TRY_AGAIN)
+    if (isStarting && hadToEnd) return runner.tell({ type: 'not-waiting', number })
     const again = isStarting && unit.isSecondDue(number, { code, left })
     const hint =
       isStarting && unit.ways.of(number) === 'kernel' ? privilegeHint(unit.log(number).end()) : null

@@ -100,7 +100,7 @@ export class Unit {
       reload,
       watch: this.home.watching ? watch : null,
       retry,
-      standby,
+      standby: standby !== null,
     }
   }
 
@@ -191,6 +191,7 @@ export class Unit {
       env: {
         ...withAdoption(env, this.#service, way, adopter, port),
         DEVSOCK_INVOCATION: invocation,
+        ...(standby && { DEVSOCK_AHEAD: JSON.stringify(this.#service.standby) }),
       },
       slots: this.eachSocket((name, socket) => {
         const binds = way === 'kernel' ? boundPort(socket, this.port(socket)) : null

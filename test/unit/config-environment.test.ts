@@ -35,7 +35,7 @@ function service(name: string, more: Partial<ResolvedService> = {}): ResolvedSer
     envFile: {},
     onConflict: 'ask',
     adopt: true,
-    standby: false,
+    standby: null,
     mode: 'listen',
     ...more,
   }

@@ -51,7 +51,7 @@ describe('a configuration is resolved', () => {
           envFile: {},
           onConflict: 'ask',
           adopt: true,
-          standby: false,
+          standby: null,
           mode: 'listen',
         },
       ],

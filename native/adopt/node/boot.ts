@@ -4,26 +4,11 @@
  * nothing where it is too old for the rest.
  */
 import type { Server } from 'node:net'
+import { standBy } from './standby.ts'
 
 const LISTENS = 'tracing:net.server.listen:asyncEnd'
 /** The first with a Node-API of version 9, which the addon needs. */
 const OLDEST_MAJOR = 18
-
-/**
- * Booted ahead of time: waits here until the holder calls it. The first process of a generation alone has this
- * variable. Who may not wait, or has lost its holder, must not run: it could read what is old by the time it serves.
- */
-function standBy(fd: number): void {
-  delete process.env.DEVSOCK_STANDBY
-  const { closeSync, readSync, writeSync } = require('node:fs') as typeof import('node:fs')
-  try {
-    writeSync(fd, 'w')
-    if (readSync(fd, Buffer.alloc(1)) === 1) return closeSync(fd)
-  } catch (_) {
-    // It is not the first: the descriptor is no more.
-  }
-  process.exit(1)
-}
 
 function boot(): void {
   const { env, versions } = process

@@ -23,7 +23,7 @@ const held = (name: string, more: object): Contender => ({
 
 export const devsock = held('devsock', {})
 /** For Node alone. */
-export const standby = held('devsock, standby', { standby: true })
+export const standby = held('devsock, standby', { standby: ['express', 'ws'] })
 
 /** One that is a command, run with its defaults. */
 const command = (name: string, argv: (app: App, port: number) => string[]): Contender => ({
