@@ -1,6 +1,5 @@
 // Keeps the directions of imports between the rooms (ARCHITECTURE.md, "The rooms"), types included, and
 // finds cycles in the daemon. Prints file:line and the rule, and exits with 1, when one is broken.
-// Looks at this checkout, or at the one named as its argument.
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
@@ -88,7 +87,8 @@ function cycles(graph) {
   return found
 }
 
-function check(root) {
+/** Of a checkout: how many files were looked at, and every rule that one breaks. */
+export function check(root) {
   const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '*.ts', '*.tsx'], {
     cwd: root,
   })
@@ -113,7 +113,9 @@ function check(root) {
   return { files: files.length, problems }
 }
 
-const { files, problems } = check(resolve(process.argv[2] ?? fileURLToPath(new URL('..', import.meta.url))))
-for (const problem of problems) console.error(problem)
-console.log(`imports: ${files} files, ${problems.length} rules broken`)
-if (problems.length > 0) process.exitCode = 1
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { files, problems } = check(fileURLToPath(new URL('..', import.meta.url)))
+  for (const problem of problems) console.error(problem)
+  console.log(`imports: ${files} files, ${problems.length} rules broken`)
+  if (problems.length > 0) process.exitCode = 1
+}

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { CHECKOUT } from '../rig/rig.ts'
+import { check } from '../imports.mjs'
 
 const run = promisify(execFile)
 
@@ -17,10 +17,7 @@ async function complaints(files: Record<string, string>): Promise<string[]> {
       await writeFile(join(root, name), text)
     }
     await run('git', ['init', '-q'], { cwd: root })
-    const { stderr } = await run(process.execPath, [join(CHECKOUT, 'test/imports.mjs'), root]).catch(
-      (error: { stderr: string }) => error,
-    )
-    return stderr.split('\n').filter(Boolean)
+    return check(root).problems
   } finally {
     await rm(root, { recursive: true })
   }
