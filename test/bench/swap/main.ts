@@ -72,7 +72,10 @@ async function bench(): Promise<void> {
     ...figures(recorded),
   }))
   const bootMs = boots.length > 0 ? median(boots) : null
-  const command = 'npm run bench:swap'
+  const command = [
+    'npm run bench:swap',
+    ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : []),
+  ].join(' ')
   const at = new Date().toISOString().slice(0, 10)
   const swap = { at, machine, command, bootMs, cells: results, goals: goals(results, bootMs) }
   console.log(details(results))
