@@ -1,7 +1,7 @@
 import type { ExitStatus, PortOwner, Reason, ReasonCode, SwapPolicy, SwapReceipt } from '../protocol.ts'
 
 /**
- * The state of one service, as plain data: it is saved before anything is done about it, so that the next
+ * The state of one service, as plain data: it is saved before anything but steering is done, so that the next
  * daemon goes on where this one was killed.
  *
  *                    bind                    connection / start
