@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { DashboardPage, launchBrowser } from '../rig/browser.ts'
+import { FLOOD } from '../rig/flood.ts'
 import { pixelLatencies } from '../rig/pixel-latency.ts'
 import { Rig } from '../rig/rig.ts'
 import { nodeServer } from '../rig/servers.ts'
@@ -16,18 +17,6 @@ const SECONDS = 10
 const SETTLE = 3_000
 /** Milliseconds until a key, or a start, has to show something. */
 const DEADLINE = 20_000
-
-/** Ten thousand lines a second, whatever a timer makes of 5 ms. */
-const FLOOD = `
-import { writeSync } from 'node:fs'
-const begin = performance.now()
-let count = 0
-setInterval(() => {
-  const due = Math.floor((performance.now() - begin) * 10)
-  let text = ''
-  while (count < due) text += \`line \${count++} GET /some/path 200 in 3 ms - the quick brown fox\\n\`
-  writeSync(1, text)
-}, 5)`
 
 /** How soon the two screens show what happens, and what a busy log costs. */
 export async function screens(): Promise<Row[]> {

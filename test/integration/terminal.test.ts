@@ -3,6 +3,7 @@ import { chmod, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { displayWidth } from '../../cli/print/width.ts'
+import { FLOOD } from '../rig/flood.ts'
 import { signal } from '../rig/processes.ts'
 import { Rig } from '../rig/rig.ts'
 import { nodeServer } from '../rig/servers.ts'
@@ -288,17 +289,6 @@ test('kill -9 of the daemon: the screen says so, comes back, has every line, and
 })
 
 describe('a service that prints ten thousand lines a second', () => {
-  const FLOOD = `
-    import { writeSync } from 'node:fs'
-    const begin = performance.now()
-    let count = 0
-    setInterval(() => {
-      const due = Math.floor((performance.now() - begin) * 10)
-      let text = ''
-      while (count < due) text += \`line \${count++} GET /some/path 200 in 3 ms - the quick brown fox\\n\`
-      writeSync(1, text)
-    }, 5)`
-
   test('freezes no key', async () => {
     await using rig = await Rig.create({ files: { 'flood.mjs': FLOOD } })
     await rig.configure({ flood: { command: ['node', 'flood.mjs'], listen: false } })
