@@ -1,3 +1,4 @@
+// Longer than 400 lines: one life, from its fork to the last stray of its group.
 #include "generation.h"
 
 #include <signal.h>

@@ -1,6 +1,6 @@
 /**
  * The dashboard's port, attacked: every page that a developer opens can send requests to it, and so can every
- * user of the machine. Raw sockets, because a browser's fetch keeps the headers back that an attacker would set.
+ * user of the machine. Longer than 400 lines: one list of attacks. Raw sockets, because a browser's fetch keeps the headers back that an attacker would set.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'

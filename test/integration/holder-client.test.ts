@@ -1,3 +1,4 @@
+// Longer than 400 lines: the whole protocol, verb by verb, against the real holder.
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'

@@ -1,3 +1,4 @@
+// Longer than 400 lines: every command's words and exit codes, against one stand-in for the daemon.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,3 +1,4 @@
+// Longer than 400 lines: what the screen shows for each thing that happens, by one rig.
 import { describe, expect, test } from 'vitest'
 import type { StreamItem } from '../../cli/events.ts'
 import { displayWidth } from '../../cli/print/width.ts'

@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references as people write them
+// Longer than 400 lines: one list of what a configuration may say and get wrong.
 import { symlink } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { scrubbed } from '../rig/environment.ts'
