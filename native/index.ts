@@ -99,6 +99,14 @@ export interface Connection {
   segmentsReceived: number | null
 }
 
+/** A process that has a socket open. */
+export interface SocketOwner {
+  inode: number
+  pid: number
+  /** Its process group. */
+  group: number
+}
+
 /** A wait for a descriptor; close() ends it early. */
 export interface Watch extends Disposable {
   close(): void
@@ -146,6 +154,7 @@ interface Binding {
   probeUnix(path: string): Descriptor
   finishWriting(descriptor: Descriptor): void
   connections(states: number, localPort: number): Connection[]
+  socketOwners(inodes: readonly number[], groups: readonly number[]): SocketOwner[]
   bindDatagram(path: string): Descriptor
   sendDatagram(path: string, data: Uint8Array): void
   memoryFile(name: string, content: Uint8Array): Descriptor
@@ -242,6 +251,13 @@ export function connections(options: {
   if (!within(port, 0, 65535)) throw new RangeError(`port ${port} is not 0 to 65535`)
   return binding().connections(STATES[options.states ?? 'all'], port)
 }
+
+/**
+ * Who has these sockets open, one process each: looked for among the processes of these groups first, then among all
+ * others that may be looked at, the newest first. EMFILE where no descriptor is left to look with.
+ */
+export const socketOwners = (inodes: readonly number[], groups: readonly number[]): SocketOwner[] =>
+  binding().socketOwners(inodes, groups)
 
 /** A unix datagram socket that receives at a path, in place of whatever was there (unix(7)). */
 export const bindDatagram = (path: string): Descriptor => binding().bindDatagram(path)

@@ -52,6 +52,7 @@ Addon::Addon(Napi::Env env, Napi::Object exports)
   add<pidfd_open_of>(exports, "pidfdOpen");
   add<pidfd_signal_to>(exports, "pidfdSignal");
   add<pidfd_exited>(exports, "pidfdExited");
+  add<socket_owners_of>(exports, "socketOwners");
   add<punch_hole_in>(exports, "punchHole");
   add<limits>(exports, "limits");
   add<raise_file_limit>(exports, "raiseFileLimit");

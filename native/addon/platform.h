@@ -71,4 +71,14 @@ constexpr uint32_t kListeningState = 1u << 10;
 /// or, with 0, of any. 0 or an errno.
 int list_connections(uint32_t states, uint16_t local_port, std::vector<ConnectionRow>& rows);
 
+struct SocketOwner {
+  uint32_t inode;
+  pid_t pid;
+  pid_t group;
+};
+
+/// Adds one process for each of `inodes` that somebody is found to have open: the processes of `groups` are looked
+/// at first, then the newest. 0 or an errno.
+int socket_owners(std::vector<uint32_t> inodes, const std::vector<pid_t>& groups, std::vector<SocketOwner>& owners);
+
 }  // namespace devsock

@@ -88,4 +88,6 @@ void file_events_read(int, std::vector<FileEvent>&) {}
 
 int list_connections(uint32_t, uint16_t, std::vector<ConnectionRow>&) { return ENOSYS; }
 
+int socket_owners(std::vector<uint32_t>, const std::vector<pid_t>&, std::vector<SocketOwner>&) { return ENOSYS; }
+
 }  // namespace devsock

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "descriptor.h"
 #include "errors.h"
@@ -34,6 +35,14 @@ rlimit file_limit(Napi::Env env) {
 double whole_number(rlim_t value) {
   constexpr double largest = 9007199254740991.0;
   return std::fmin(static_cast<double>(value), largest);
+}
+
+template <class Number>
+std::vector<Number> numbers_of(const Napi::Value& value) {
+  const auto array = value.As<Napi::Array>();
+  std::vector<Number> numbers;
+  for (uint32_t i = 0; i < array.Length(); i++) numbers.push_back(array.Get(i).As<Napi::Number>());
+  return numbers;
 }
 
 }  // namespace
@@ -88,6 +97,24 @@ Napi::Value pidfd_exited(const Napi::CallbackInfo& info) {
   } while (ready < 0 && errno == EINTR);
   if (ready < 0) throw_system_error(info.Env(), errno, "poll");
   return Napi::Boolean::New(info.Env(), ready > 0);
+}
+
+/// socketOwners(inodes, groups) → { inode, pid, group }[]
+Napi::Value socket_owners_of(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  std::vector<SocketOwner> owners;
+  if (const int error = socket_owners(numbers_of<uint32_t>(info[0]), numbers_of<pid_t>(info[1]), owners)) {
+    throw_system_error(env, error, "open", "/proc");
+  }
+  Napi::Array array = Napi::Array::New(env, owners.size());
+  for (uint32_t i = 0; i < owners.size(); i++) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("inode", owners[i].inode);
+    object.Set("pid", owners[i].pid);
+    object.Set("group", owners[i].group);
+    array.Set(i, object);
+  }
+  return array;
 }
 
 /// punchHole(number, offset, length)

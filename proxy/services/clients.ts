@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { allProcesses, socketInodes, unlessGone } from './processes.ts'
+import { socketOwners } from '../../native/index.ts'
+import { unlessGone } from './processes.ts'
 
 /** Whose one end of a connection is. */
 export interface Client {
@@ -22,22 +23,11 @@ export function clientsOf(
   groups: Groups,
   own: ReadonlySet<number>,
 ): Map<number, Client | null> {
-  const found = new Map<number, Client | null>()
-  if (inodes.size === 0) return found
-  const all = allProcesses().toReversed()
-  const ofGenerations = all.filter(({ group }) => groups.has(group))
-  const others = all.filter(({ group }) => !groups.has(group))
-  for (const { pid, group } of [...ofGenerations, ...others]) {
-    if (found.size === inodes.size) break
-    for (const inode of socketInodes(pid)) {
-      if (!inodes.has(inode) || found.has(inode)) continue
-      found.set(
-        inode,
-        own.has(pid) ? null : (groups.get(group) ?? { id: programName(pid), generation: null }),
-      )
-    }
+  const found = new Map<number, Client | null>([...inodes].map((inode) => [inode, null]))
+  for (const { inode, pid, group } of socketOwners([...inodes], [...groups.keys()])) {
+    if (own.has(pid)) continue
+    found.set(inode, groups.get(group) ?? { id: programName(pid), generation: null })
   }
-  for (const inode of inodes) if (!found.has(inode)) found.set(inode, null)
   return found
 }
 

@@ -52,7 +52,7 @@ export class Graph {
       ms: null,
     }
     unit.wakes = [...unit.wakes, wake].slice(-MOST_WAKES)
-    unit.home.touch()
+    unit.home.touchSoon()
     this.#tell(wake)
   }
 

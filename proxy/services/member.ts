@@ -176,7 +176,7 @@ export class Member implements Disposable {
     adoption.on(report, this.#context.now())
     if (report.narrowed) this.#tellNarrowed(report)
     if (adoption.handover === before) return
-    unit.home.touch()
+    unit.home.touchSoon()
     this.#context.changed(unit)
   }
 

@@ -291,6 +291,7 @@ export class Project implements AsyncDisposable {
           ),
         ),
       touch: () => project.#file.touch(),
+      touchSoon: () => project.#file.touchSoon(),
       saved: () => project.#file.saved(),
     }
   }

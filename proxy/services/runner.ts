@@ -34,7 +34,7 @@ export class Runner implements Disposable {
   /** From here on activities go on; until then `tell` only brings the state up to date. */
   begin(): void {
     this.#paused = false
-    this.#enqueue(() => this.#keepGoing())
+    this.#enqueue(() => this.#keepGoing(), this.unit.home.saved())
   }
 
   tell(happening: Happening): void {
@@ -44,14 +44,19 @@ export class Runner implements Disposable {
     this.#state = state
     const { generation, reason } = { generation: state.number, reason: state.reason.message }
     this.#context.log.debug({ service: this.unit.id, happening, front: state.front.kind, generation, reason })
-    this.unit.home.touch()
+    const { home } = this.unit
+    // The holder tells the next daemon of a process that it has; whoever waits for its answer is not kept by a disk.
+    const isKnown = happening.type === 'spawned' && effects.length === 0
+    if (isKnown) home.touchSoon()
+    else home.touch()
     // Effects and the activities of this state wait for the save; what the state no longer calls for ends now.
     this.#endOthers()
     const rest = this.#steerAhead(effects)
-    this.#enqueue(() => {
+    const job = (): void => {
       for (const effect of rest) this.#perform(effect)
       if (!this.#paused) this.#keepGoing()
-    })
+    }
+    this.#enqueue(job, isKnown ? Promise.resolve() : home.saved())
     for (const watcher of this.#watchers) watcher()
     this.#context.changed(this.unit)
   }
@@ -96,8 +101,7 @@ export class Runner implements Disposable {
     return effects.slice(ahead)
   }
 
-  #enqueue(job: () => void): void {
-    const saved = this.unit.home.saved()
+  #enqueue(job: () => void, saved: Promise<void>): void {
     this.#waiting += 1
     this.#work = this.#work
       .then(() => saved)

@@ -1,5 +1,8 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 
+/** Until what need not be saved at once is: by then more has mostly come, and is saved with it. */
+const SOON_MS = 50
+
 /**
  * A JSON file that is written whole, at most once a turn of the event loop, and put in place by rename: a reader,
  * or the next daemon, finds the old content or the new one, never half of it.
@@ -9,6 +12,7 @@ export class StateFile {
   readonly #content: () => unknown
   readonly #onError: (error: unknown) => void
   #writing: Promise<void> | null = null
+  #soon: NodeJS.Timeout | null = null
 
   constructor(path: string, content: () => unknown, onError: (error: unknown) => void) {
     this.path = path
@@ -27,12 +31,19 @@ export class StateFile {
     })
   }
 
+  /** The same for what the next daemon would find out by itself, or could do without. */
+  touchSoon(): void {
+    this.#soon ??= setTimeout(() => this.touch(), SOON_MS)
+  }
+
   /** Resolves when everything touched before is on disk (or could not be written, which was told). */
   saved(): Promise<void> {
+    if (this.#soon !== null) this.touch()
     return this.#writing ?? Promise.resolve()
   }
 
   write(): void {
+    this.#forgetSoon()
     const temporary = `${this.path}.new`
     try {
       writeFileSync(temporary, JSON.stringify(this.#content()), { mode: 0o600 })
@@ -44,6 +55,12 @@ export class StateFile {
   }
 
   remove(): void {
+    this.#forgetSoon()
     rmSync(this.path, { force: true })
+  }
+
+  #forgetSoon(): void {
+    if (this.#soon !== null) clearTimeout(this.#soon)
+    this.#soon = null
   }
 }

@@ -32,6 +32,8 @@ export interface UnitHome {
   readonly services: ResolvedProject['services']
   bound(): BoundSockets
   touch(): void
+  /** For what the next daemon would find out by itself, or could do without. */
+  touchSoon(): void
   readonly adopter: Adopter
   /** Resolves when everything touched before is on disk. */
   saved(): Promise<void>

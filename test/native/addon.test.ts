@@ -24,12 +24,17 @@ import {
   setCloseOnExec,
   setNonblocking,
   socketInfo,
+  socketOwners,
 } from '../../native/index.ts'
 import { eventually } from '../rig/eventually.ts'
 
 let folder = ''
 const opened: Disposable[] = []
 const servers: net.Server[] = []
+/** Field 5 of /proc/PID/stat. */
+const groupOf = (pid: number) =>
+  Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[2])
+
 const keep = <T extends Disposable>(resource: T): T => {
   opened.push(resource)
   return resource
@@ -244,6 +249,47 @@ describe('connections', () => {
       server.close()
       await once(server, 'close')
     }
+  })
+
+  test('have an owner each: a process of the groups named, else the newest', async () => {
+    const server = net.createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { _handle } = server as unknown as { _handle: { fd: number } }
+    const inode = fstatSync(_handle.fd).ino
+    const child = spawn('sleep', ['60'], {
+      stdio: ['ignore', 'ignore', 'ignore', _handle.fd],
+      detached: true,
+    })
+    await once(child, 'spawn')
+    try {
+      const other = { inode, pid: child.pid, group: child.pid }
+      const owners = await eventually(() => {
+        const found = socketOwners([inode, 1], [])
+        return found[0]?.pid === child.pid ? found : null
+      })
+      expect(owners).toEqual([other])
+      const [self] = socketOwners([inode], [groupOf(process.pid)])
+      expect(self).toEqual({ inode, pid: process.pid, group: groupOf(process.pid) })
+      expect(socketOwners([], [])).toEqual([])
+    } finally {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+      server.close()
+    }
+  })
+
+  test('of both families come with one question', async () => {
+    const server = net.createServer().listen(0, '::')
+    await once(server, 'listening')
+    const { port } = server.address() as net.AddressInfo
+    const clients = ['127.0.0.1', '::1'].map((host) => keep(probe({ host, port, slot: 0 })))
+    const remotes = () =>
+      connections({ states: 'connected' })
+        .filter(({ remotePort }) => remotePort === port)
+        .map(({ remoteAddress }) => remoteAddress)
+    await eventually(() => remotes().length === clients.length)
+    expect(remotes().sort()).toEqual(['127.0.0.1', '::1'])
+    server.close()
   })
 
   test('of more sockets than fit one answer of the kernel are all there', async () => {

@@ -1,0 +1,91 @@
+#include <dirent.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "platform.h"
+
+namespace devsock {
+
+namespace {
+
+using Folder = std::unique_ptr<DIR, decltype([](DIR* each) { ::closedir(each); })>;
+
+template <class Number>
+std::optional<Number> number_of(std::string_view text) {
+  Number number;
+  const auto [end, error] = std::from_chars(text.begin(), text.end(), number);
+  return error == std::errc() && end == text.end() ? std::optional(number) : std::nullopt;
+}
+
+/// Whether the last call failed because no descriptor is free: then nothing is known, rather than nobody found.
+bool is_short() { return errno == EMFILE || errno == ENFILE; }
+
+struct Seen {
+  pid_t pid, group;
+};
+
+/// It is in no group and has no file. (Nor is a process in one whose group began outside of this container.)
+bool is_kernel_thread(pid_t pid, pid_t group) {
+  char byte;
+  return group == 0 && ::readlink(("/proc/" + std::to_string(pid) + "/exe").c_str(), &byte, 1) < 0 && errno == ENOENT;
+}
+
+/// Generations first, then the newest: a client that waits has mostly just begun.
+int list_processes(const std::vector<pid_t>& groups, std::vector<Seen>& processes) {
+  const Folder proc(::opendir("/proc"));
+  if (!proc) return errno;
+  while (const dirent* entry = ::readdir(proc.get())) {
+    const auto pid = number_of<pid_t>(entry->d_name);
+    const pid_t group = pid ? ::getpgid(*pid) : -1;
+    if (group >= 0 && !is_kernel_thread(*pid, group)) processes.push_back({*pid, group});
+  }
+  const auto rank = [&](const Seen& each) {
+    return std::pair(std::find(groups.begin(), groups.end(), each.group) != groups.end(), each.pid);
+  };
+  std::sort(processes.begin(), processes.end(), [&](const Seen& a, const Seen& b) { return rank(a) > rank(b); });
+  return 0;
+}
+
+/// Moves those of `inodes` that the process has open to `owners`. A process that has gone, or may not be looked at,
+/// has none.
+int look_through(const Seen& process, std::vector<uint32_t>& inodes, std::vector<SocketOwner>& owners) {
+  const std::string path = "/proc/" + std::to_string(process.pid) + "/fd";
+  const Folder folder(::opendir(path.c_str()));
+  if (!folder) return is_short() ? errno : 0;
+  while (const dirent* entry = ::readdir(folder.get())) {
+    std::array<char, 64> text;
+    const ssize_t size = ::readlinkat(::dirfd(folder.get()), entry->d_name, text.data(), text.size());
+    // Of one that may not be dumped, none may be read.
+    if (size < 0 && errno == EACCES) break;
+    std::string_view target(text.data(), static_cast<size_t>(std::max<ssize_t>(size, 0)));
+    constexpr std::string_view kBefore = "socket:[";
+    if (!target.starts_with(kBefore) || !target.ends_with(']')) continue;
+    target = target.substr(kBefore.size(), target.size() - kBefore.size() - 1);
+    const auto found = std::find(inodes.begin(), inodes.end(), number_of<uint32_t>(target));
+    if (found == inodes.end()) continue;
+    owners.push_back({*found, process.pid, process.group});
+    inodes.erase(found);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int socket_owners(std::vector<uint32_t> inodes, const std::vector<pid_t>& groups, std::vector<SocketOwner>& owners) {
+  std::vector<Seen> processes;
+  if (const int error = inodes.empty() ? 0 : list_processes(groups, processes)) return error;
+  for (const Seen& process : processes) {
+    if (inodes.empty()) return 0;
+    if (const int error = look_through(process, inodes, owners)) return error;
+  }
+  return 0;
+}
+
+}  // namespace devsock
