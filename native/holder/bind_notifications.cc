@@ -41,6 +41,10 @@ constexpr uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
 
 // Linux 5.19; older headers do not know it.
 constexpr unsigned kWaitKillable = 1u << 5;
+// SECCOMP_IOCTL_NOTIF_SET_FLAGS and SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, Linux 6.6: who asks does nothing until it is
+// answered, so the holder may have its processor meanwhile.
+constexpr unsigned long kSetFlags = SECCOMP_IOW(4, uint64_t);
+constexpr uint64_t kSyncWakeUp = 1;
 
 /// What the kernel writes and reads may be longer than these headers know (SECCOMP_GET_NOTIF_SIZES).
 template <class T>
@@ -166,6 +170,8 @@ Failed BindNotifications::watch(Loop& loop, Asked asked) {
     fd_.reset();
   };
   if (!watch_.open(loop, fd_.get(), EPOLLIN, callback)) return failed("epoll_ctl", "seccomp");
+  // EINVAL: an older kernel, where it takes a little longer.
+  (void)::ioctl(fd_.get(), kSetFlags, kSyncWakeUp);
   return std::nullopt;
 }
 
