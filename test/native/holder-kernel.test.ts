@@ -8,7 +8,7 @@ import { parseReport } from '../../proxy/services/adoption-report.ts'
 import { eventually } from '../rig/eventually.ts'
 import { freePort } from '../rig/ports.ts'
 import { signal } from '../rig/processes.ts'
-import { fetchFrom, type HolderPeer, TestHolder } from './holder-rig.ts'
+import { fetchFrom, type HolderPeer, open, TestHolder } from './holder-rig.ts'
 
 /** `HOW PORT…`: binds each of these, and says what came of it; `serve` answers on the first. */
 const SOURCE = `#define _GNU_SOURCE
@@ -233,6 +233,30 @@ test('a program that binds after the holder died has its slot from the next one'
   expect(await fetchFrom({ port })).toBe('hello')
   await next.do('signal', [id, 9, 'all'])
   await next.event('gone', id)
+})
+
+test('a generation that drains has its own slot when it binds once more, never the next one’s', async () => {
+  const { holder, daemon, port } = await withSocket()
+  await using _ = holder
+  const fifo = join(holder.dir, 'go')
+  execFileSync('mkfifo', [fifo])
+  await start(holder, daemon, port, 'wait', port, fifo)
+  await eventually(() => holder.said() === 'waiting\n')
+  await daemon.do('fresh', ['a', 1])
+  await daemon.do('steer', ['a', 1])
+  const words = [PROGRAM, '127.0.0.1', String(port)]
+  await daemon.do('spawn', [], [holder.spec('two#1', { args: words, slots: [`1:${port} http a`] })])
+  expect(await fetchFrom({ port })).toBe('hello')
+  execFileSync('sh', ['-c', `echo x > ${fifo}`])
+  await daemon.event('notify', 'one#1')
+  // Nobody is left who takes from the second.
+  await daemon.do('signal', ['two#1', 9, 'leader'])
+  await daemon.event('gone', 'two#1')
+  const waits = await open(port)
+  await daemon.do('steer', ['a', 0])
+  expect(await fetchFrom({ port })).toBe('hello')
+  expect(waits.bytesRead).toBe(0)
+  waits.destroy()
 })
 
 test('where somebody else answers system calls already, the start fails with EBUSY and leaves nothing', async () => {
