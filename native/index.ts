@@ -107,8 +107,9 @@ export interface SocketOwner {
   group: number
 }
 
-/** A wait for a descriptor; close() ends it early. */
+/** A wait for a descriptor; close() ends it early. After unref() it does not keep the process alive. */
 export interface Watch extends Disposable {
+  unref(): void
   close(): void
 }
 
@@ -164,6 +165,7 @@ interface Binding {
   pidfdOpen(pid: number): Descriptor
   pidfdSignal(descriptor: Descriptor, signal: number): void
   pidfdExited(descriptor: Descriptor): boolean
+  tripwire(paths: readonly string[]): Descriptor
   punchHole(fd: number, offset: number, length: number): void
   limits(): { nofile: [soft: number, hard: number] }
   raiseFileLimit(): void
@@ -301,6 +303,14 @@ export const fileEvents = (onEvent: (event: FileEvent) => void): FileEvents =>
       ended: (mask & ENDED) !== 0,
     }),
   )
+
+/**
+ * A descriptor that becomes readable, and stays so, in the very system call that writes to one of these files,
+ * replaces, renames or deletes it (inotify(7); one that is open or mapped is deleted when it is closed). Files that are
+ * not there are left out.
+ * EMFILE, ENOSPC: max_user_instances, max_user_watches are used up. ENOSYS where there is no inotify.
+ */
+export const tripwire = (paths: readonly string[]): Descriptor => binding().tripwire(paths)
 
 /** Gives a part of a file back to the disk; its size stays, the part reads as zeros (fallocate(2)). */
 export const punchHole = (fd: number, offset: number, length: number): void =>

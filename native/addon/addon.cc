@@ -53,6 +53,7 @@ Addon::Addon(Napi::Env env, Napi::Object exports)
   add<pidfd_signal_to>(exports, "pidfdSignal");
   add<pidfd_exited>(exports, "pidfdExited");
   add<socket_owners_of>(exports, "socketOwners");
+  add<tripwire_over>(exports, "tripwire");
   add<punch_hole_in>(exports, "punchHole");
   add<limits>(exports, "limits");
   add<raise_file_limit>(exports, "raiseFileLimit");

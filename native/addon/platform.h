@@ -49,6 +49,8 @@ int file_events_add(int fd, const std::string& path);
 void file_events_remove(int fd, int watch);
 /// Adds what waits, of one read.
 void file_events_read(int fd, std::vector<FileEvent>& events);
+/// The same for a file that is to be what it is: readable once it is written to, replaced, renamed or deleted.
+int tripwire_add(int fd, const std::string& path);
 
 struct ConnectionRow {
   SocketAddress local;

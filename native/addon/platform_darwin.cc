@@ -83,6 +83,11 @@ int file_events_add(int, const std::string&) {
   return -1;
 }
 
+int tripwire_add(int, const std::string&) {
+  errno = ENOSYS;
+  return -1;
+}
+
 void file_events_remove(int, int) {}
 void file_events_read(int, std::vector<FileEvent>&) {}
 

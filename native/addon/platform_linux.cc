@@ -101,6 +101,12 @@ int file_events_add(int fd, const std::string& path) {
   return ::inotify_add_watch(fd, path.c_str(), kMask);
 }
 
+int tripwire_add(int fd, const std::string& path) {
+  // IN_DELETE_SELF comes before rename(2) or unlink(2) returns, unless somebody has the file open or mapped: IN_ATTRIB
+  // would come then too, but of every chmod(2).
+  return ::inotify_add_watch(fd, path.c_str(), IN_MODIFY | IN_DELETE_SELF | IN_MOVE_SELF);
+}
+
 void file_events_remove(int fd, int watch) { ::inotify_rm_watch(fd, watch); }
 
 void file_events_read(int fd, std::vector<FileEvent>& events) {

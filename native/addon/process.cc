@@ -117,6 +117,20 @@ Napi::Value socket_owners_of(const Napi::CallbackInfo& info) {
   return array;
 }
 
+/// tripwire(paths) → descriptor. Files that are not there, or may not be read, are left out.
+Napi::Value tripwire_over(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  UniqueFd fd = file_events_open();
+  if (!fd) throw_system_error(env, errno, "inotify_init1");
+  const Napi::Array paths = info[0].As<Napi::Array>();
+  for (uint32_t i = 0; i < paths.Length(); i++) {
+    const std::string path = paths.Get(i).As<Napi::String>();
+    if (tripwire_add(fd.get(), path) >= 0 || errno == ENOENT || errno == EACCES) continue;
+    throw_system_error(env, errno, "inotify_add_watch", path);
+  }
+  return Descriptor::make(env, std::move(fd));
+}
+
 /// punchHole(number, offset, length)
 void punch_hole_in(const Napi::CallbackInfo& info) {
   const int fd = info[0].As<Napi::Number>();

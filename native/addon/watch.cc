@@ -24,7 +24,7 @@ bool is_listening(int fd) {
 }  // namespace
 
 Napi::Function Watch::define(Napi::Env env) {
-  return DefineClass(env, "Watch", {method_named<Watch, &Watch::close>("close")});
+  return DefineClass(env, "Watch", {method_named<Watch, &Watch::unref>("unref"), method_named<Watch, &Watch::close>("close")});
 }
 
 Napi::Value Watch::start(const Napi::CallbackInfo& info) {

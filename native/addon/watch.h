@@ -21,6 +21,7 @@ class Watch : public Napi::ObjectWrap<Watch> {
   void fire();
   void stop();
   void close(const Napi::CallbackInfo&) { stop(); }
+  void unref(const Napi::CallbackInfo&) { poll_.unref(); }
 
   UniqueFd fd_;
   Poll poll_;

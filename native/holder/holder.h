@@ -101,6 +101,19 @@ class Holder {
     std::string name;
     std::vector<UniqueFd> connections;
   };
+  // What steers at the moment of a save: tripwire.cc.
+  Result<Reply> tripwire(Call call);
+  /// Readable once a file is another than the one that a generation was started with.
+  struct Tripwire {
+    UniqueFd files;
+    /// The slot that new connections go to then.
+    uint32_t index;
+    Watch watch;
+  };
+  [[nodiscard]] bool has_tripped(const std::string& generation) const;
+  void trip(const std::string& generation);
+  void tell_receivers(const std::string& generation, const std::vector<std::string>& event,
+                      const std::vector<int>& fds = {});
   const Receiver* receiver(const Peer& peer, const std::string& position) const;
   bool receives_now(const Receiver& receiver);
   size_t count_receivers(const std::string& name);
@@ -145,6 +158,7 @@ class Holder {
   std::vector<Receiver> receivers_;
   std::map<Peer*, Given> given_;
   std::map<std::string, Drain> drains_;
+  std::map<std::string, Tripwire> tripwires_;
   std::map<std::string, std::unique_ptr<HeldSocket>> sockets_;
   std::map<std::string, Armed> armed_;
   /// Slots that were shut down, in that order, until the present batch of events is through.

@@ -100,6 +100,8 @@ Result<Reply> Holder::receive(Call call) {
   const auto drain = drains_.find(generation->id);
   // Before the reply, and the program knows: what it hears is of what it asked for.
   if (drain != drains_.end() && drain->second.asked) call.peer.send({"!", "drain"});
+  const auto wire = tripwires_.find(generation->id);
+  if (wire != tripwires_.end()) call.peer.send({"!", "tripwire"}, {wire->second.files.get()});
   offer(slot.socket);
   return Reply{{slot.socket}, {}};
 }
@@ -114,6 +116,8 @@ Result<Reply> Holder::park(Call call) {
     return malformed("park: not a connection of " + from->slot.socket);
   }
   const std::string name = from->slot.socket;
+  // The program has seen it first.
+  if (has_tripped(from->generation)) trip(from->generation);
   drains_[from->generation].moved += call.fds.size();
   for (UniqueFd& fd : call.fds) parked_.add(name, std::move(fd));
   offer(name);
@@ -160,15 +164,22 @@ Result<Reply> Holder::pass(Call call) {
 /// Tells the programs of a generation that receive to let go; those that come later are told when they come. Their
 /// pids.
 std::set<pid_t> Holder::begin_drain(const std::string& generation) {
-  Drain& drain = drains_[generation];
+  if (!std::exchange(drains_[generation].asked, true)) tell_receivers(generation, {"drain"});
   std::set<pid_t> pids;
-  for (const Receiver& each : std::vector<Receiver>(receivers_)) {
-    if (each.generation != generation) continue;
-    if (!drain.asked) each.peer->send({"!", "drain"});
-    pids.insert(each.peer->who().pid);
+  for (const Receiver& each : receivers_) {
+    if (each.generation == generation) pids.insert(each.peer->who().pid);
   }
-  drain.asked = true;
   return pids;
+}
+
+void Holder::tell_receivers(const std::string& generation, const std::vector<std::string>& event,
+                            const std::vector<int>& fds) {
+  std::vector<std::string> fields = {"!"};
+  fields.insert(fields.end(), event.begin(), event.end());
+  // A copy: one that cannot be told is closed, and leaves the list.
+  for (const Receiver& each : std::vector<Receiver>(receivers_)) {
+    if (each.generation == generation) each.peer->send(fields, fds);
+  }
 }
 
 /// Who had that slot, which new connections do not go to any more, leaves: its programs need not wait to be told so.

@@ -73,7 +73,7 @@ const std::map<std::string, Holder::Verb>& Holder::verbs() {
       {"park", {1, 1, -1, true, &Holder::park}},     {"take", {1, 1, 0, true, &Holder::take}},
       {"pass", {1, 1, 0, false, &Holder::pass}},     {"drain", {1, 1, 0, false, &Holder::drain}},
       {"adopt", {5, 5 + kMaxDescriptors, -1, false, &Holder::adopt}},
-      {"call", {1, 1, 0, false, &Holder::call_up}},
+      {"call", {1, 1, 0, false, &Holder::call_up}},  {"tripwire", {1, 2, -1, false, &Holder::tripwire}},
   };
   return table;
 }
@@ -246,6 +246,7 @@ Result<Reply> Holder::strays(Call call) {
 Result<Reply> Holder::forget(Call call) {
   if (auto error = generations_.forget(call.args[0])) return *error;
   drains_.erase(call.args[0]);
+  tripwires_.erase(call.args[0]);
   return Reply{};
 }
 

@@ -168,6 +168,19 @@ export class Holder implements Disposable {
     return expected(count.catch(goneIsNull))
   }
 
+  /**
+   * From the moment at which `files` is readable (native `tripwire`), connections go to that lane, and the generation
+   * drains: once, and told by `tripped`. Without files it is the lane of the one there is that becomes another.
+   */
+  tripwire(id: string, lane: number, files: Descriptor | null): Promise<void> {
+    return this.#ask('tripwire', [id, String(lane)], nothing, files ? [files] : [])
+  }
+
+  /** A changed file is nothing to that generation any more. */
+  untrip(id: string): Promise<void> {
+    return this.#ask('tripwire', [id], nothing)
+  }
+
   /** Pids of descendants that left the group. */
   strays(id: string): Promise<number[]> {
     return this.#ask('strays', [id], ({ fields }) => fields.map(decimal).filter((pid) => pid !== null))

@@ -74,6 +74,10 @@ function decodeEvent(what: string, fields: string[]): HolderEvent | null {
       const index = decimal(b)
       return index === null ? null : { type: 'readable', socket: a, index }
     }
+    case 'tripped': {
+      const lane = decimal(b)
+      return lane === null ? null : { type: 'tripped', id: a, lane }
+    }
     case 'parked':
       return { type: 'parked', socket: a }
     case 'order': {

@@ -14,6 +14,8 @@ export type HolderEvent =
   | { type: 'exited'; id: string; code: number | null; signal: string | null; left: number }
   /** Nothing of the generation is left. */
   | { type: 'gone'; id: string }
+  /** A file of it has changed, and connections go to that lane now. */
+  | { type: 'tripped'; id: string; lane: number }
   /** A watched slot has a connection to accept. */
   | { type: 'readable'; socket: string; index: number }
   /** Connections of that socket are parked, or one of them has asked for something. */

@@ -153,6 +153,19 @@ export class HolderLink implements Disposable {
     return this.#call((holder) => holder.call(id))
   }
 
+  /** A generation's tripwire (see {@link Holder.tripwire}); `files` makes one where it has none yet. */
+  tripwire(id: string, lane: number, files: () => Descriptor): Promise<void> {
+    const made = this.#mirror.tripwires.has(id) ? null : files()
+    // Known before it is answered: it may trip before that.
+    this.#mirror.tripwire(id, lane, made)
+    return this.#call((holder) => holder.tripwire(id, lane, made))
+  }
+
+  untrip(id: string): Promise<void> {
+    this.#mirror.untripped(id)
+    return this.#call((holder) => holder.untrip(id))
+  }
+
   strays(id: string): Promise<number[]> {
     return this.#call((holder) => holder.strays(id))
   }

@@ -24,6 +24,9 @@ export class Mirror implements Disposable {
   /** Slots with a `readable` to come. */
   readonly watched = new Map<string, { name: string; index: number }>()
 
+  /** By the id of the generation. */
+  readonly tripwires = new Map<string, { lane: number; files: Descriptor }>()
+
   /** A socket as it now is; its slots replace those that were known. */
   holds(socket: HeldSocket): void {
     for (const slot of this.sockets.get(socket.name)?.slots ?? []) slot.close()
@@ -71,6 +74,20 @@ export class Mirror implements Disposable {
     notify?.close()
     binds?.close()
     this.generations.delete(id)
+    this.untripped(id)
+  }
+
+  /** `files` is null where it has some already. */
+  tripwire(id: string, lane: number, files: Descriptor | null): void {
+    const before = this.tripwires.get(id)
+    if (files && before) before.files.close()
+    const now = files ?? before?.files
+    if (now) this.tripwires.set(id, { lane, files: now })
+  }
+
+  untripped(id: string): void {
+    this.tripwires.get(id)?.files.close()
+    this.tripwires.delete(id)
   }
 
   /** Takes the event's descriptors. */
@@ -104,6 +121,8 @@ export class Mirror implements Disposable {
       }
       case 'gone':
         return this.forgotten(event.id)
+      case 'tripped':
+        return this.untripped(event.id)
       case 'readable':
         this.watched.delete(`${event.socket} ${event.index}`)
         return

@@ -135,6 +135,9 @@ export async function refill(
     }
   }
 
+  for (const [id, { lane, files }] of mirror.tripwires) {
+    await holder.tripwire(id, lane, files).catch(refused(report))
+  }
   for (const { name, index } of mirror.watched.values()) {
     await holder.watch(name, index).catch(refused(report))
   }

@@ -1,3 +1,4 @@
+import { successor } from './machine.ts'
 import { type Generation, MAX_LEAVING, ROOM_MS, type Service } from './state.ts'
 
 /**
@@ -19,6 +20,7 @@ export type Activity =
   | { kind: 'idle'; number: number; lane: number }
   | { kind: 'reload'; number: number; lane: number; signal: NodeJS.Signals; at: number }
   | { kind: 'pass' }
+  | { kind: 'tripwire'; number: number; lane: number; revision: number }
   | { kind: 'drain'; number: number; lane: number; served: boolean }
   | { kind: 'terminate'; number: number }
   | { kind: 'kill'; number: number }
@@ -69,7 +71,7 @@ function frontActivities(service: Service): Activity[] {
       if (front.reloading && policy.reload) {
         return [{ kind: 'reload', number, lane, signal: policy.reload, at: front.reloading.at }, ...pass]
       }
-      const ahead = standby(service, number)
+      const ahead = [...standby(service, number), ...tripwire(service, number)]
       return policy.sockets ? [{ kind: 'idle', number, lane }, ...pass, ...ahead] : ahead
     }
     case 'overlap':
@@ -94,4 +96,12 @@ function standby({ policy, leaving, standby, standbyFailed }: Service, serving: 
   if (standby)
     return standby.pid === null ? [{ kind: 'boot', number: standby.number, lane: standby.lane }] : []
   return leaving.length === 0 && standbyFailed !== serving ? [{ kind: 'calm', number: serving }] : []
+}
+
+/** Where a save is to steer, before anybody has decided anything: there `saving` will steer to. */
+function tripwire(service: Service, number: number): Activity[] {
+  const { sockets, swap, watch, reload, revision } = service.policy
+  if (!sockets || watch === null || swap === 'overlap' || reload) return []
+  const lane = successor(service)
+  return lane === null ? [] : [{ kind: 'tripwire', number, lane, revision }]
 }

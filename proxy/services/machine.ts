@@ -72,6 +72,23 @@ export function lanesInUse({ front, leaving }: Service): Set<number> {
   return used
 }
 
+/** The lane that the next generation would have; null where one has to be cleared for it. */
+export function successor(service: Service): number | null {
+  const { standby } = service
+  return standby && isCallable(standby, service) ? standby.lane : freeLane(service)
+}
+
+/** It has been started, and with what is the latest. */
+const isCallable = ({ pid, revision }: Standby, { policy }: Service): boolean =>
+  pid !== null && revision === policy.revision
+
+function freeLane(service: Service, except: number | null = null): number | null {
+  const used = lanesInUse(service)
+  if (service.standby) used.add(service.standby.lane)
+  for (let lane = 0; lane < LANES; lane += 1) if (!used.has(lane) && lane !== except) return lane
+  return null
+}
+
 /** One transition in the making: a shallow copy to write to, and the effects so far. */
 class Life {
   readonly service: Service
@@ -562,7 +579,7 @@ class Life {
     const standby = this.callable()
     if (standby)
       return this.front({ kind: 'overlap', current, next: this.called(standby, cause, current.number) })
-    const lane = this.freeLane(new Set([current.lane]))
+    const lane = freeLane(this.service, current.lane)
     if (lane === null) {
       // Every lane has somebody who is being ended: go on as under `hold`, on the one that frees first.
       this.leave(current, 'draining', true)
@@ -716,13 +733,6 @@ class Life {
     return generations.some((each) => each.number === number)
   }
 
-  private freeLane(except: Set<number>): number | null {
-    const used = lanesInUse(this.service)
-    if (this.service.standby) used.add(this.service.standby.lane)
-    for (let lane = 0; lane < LANES; lane += 1) if (!used.has(lane) && !except.has(lane)) return lane
-    return null
-  }
-
   /** Every lane is taken: the one whose generation has been leaving for longest, which is ended now. */
   private oldestLane(): number {
     const oldest = this.service.leaving[0]
@@ -738,7 +748,7 @@ class Life {
       this.steer(standby.lane)
       return standby.lane
     }
-    const lane = this.freeLane(new Set())
+    const lane = freeLane(this.service)
     if (lane === null) return this.oldestLane()
     this.effects.push({ do: 'fresh', lane })
     this.steer(lane)
@@ -803,7 +813,7 @@ class Life {
 
   private calm(): void {
     if (this.service.front.kind !== 'ready' || this.service.standby || !this.service.policy.standby) return
-    const lane = this.freeLane(new Set())
+    const lane = freeLane(this.service)
     if (lane === null) return
     this.effects.push({ do: 'fresh', lane })
     this.service.number += 1
@@ -813,8 +823,8 @@ class Life {
 
   /** One that can be the next generation; what could not be is ended. */
   private callable(): Standby | undefined {
-    const { standby, policy } = this.service
-    if (standby && (standby.pid === null || standby.revision !== policy.revision)) this.dropStandby()
+    const { standby } = this.service
+    if (standby && !isCallable(standby, this.service)) this.dropStandby()
     return this.service.standby
   }
 

@@ -2,10 +2,11 @@ import type { ResolvedService } from '../config/types.ts'
 import type { HolderEvent } from '../holder/event.ts'
 import type { HolderList } from '../holder/held.ts'
 import type { ServiceStatus, Wake } from '../protocol.ts'
-import { type WatchSet, watchService } from '../watch/watch-set.ts'
+import { watchService } from '../watch/watch-set.ts'
 import { type AdoptionReport, parseReport } from './adoption-report.ts'
 import { Census } from './census.ts'
 import type { Context } from './context.ts'
+import { tripped } from './doing/tripwire.ts'
 import { Logging } from './logging.ts'
 import { lanesInUse } from './machine.ts'
 import { parseGenerationId } from './names.ts'
@@ -37,7 +38,7 @@ export class Member implements Disposable {
   readonly #context: Context
   /** Sockets whose program asked for more than it got, by position. */
   readonly #narrowed = new Set<number>()
-  #watch: WatchSet | null = null
+  readonly #ended = new AbortController()
 
   constructor(context: Context, home: UnitHome, service: ResolvedService, saved: SavedMember | null) {
     this.#context = context
@@ -74,6 +75,9 @@ export class Member implements Disposable {
       const number = parseGenerationId(event.id)?.number
       const report = parseReport(event.payload)
       if (number !== undefined && report !== null) this.#reported(number, report)
+    } else if (event.type === 'tripped') {
+      const number = parseGenerationId(event.id)?.number
+      if (number !== undefined) this.#tripped(number, event.lane)
     } else if (event.type === 'exited' || event.type === 'gone') {
       const number = parseGenerationId(event.id)?.number
       if (number === undefined) return
@@ -100,17 +104,23 @@ export class Member implements Disposable {
       if (!known.has(number)) runner.tell({ type: 'gone', number })
     }
     const sockets = new Map(list.sockets.map((socket) => [socket.name, socket]))
-    unit.eachSocket((name) => {
-      const socket = sockets.get(name)
-      if (socket !== undefined && socket.steered !== runner.state.steered)
-        this.#steerBack(name, socket.steered)
-    })
+    const { front } = runner.state
+    const away = unit.eachSocket((name) => sockets.get(name)).flatMap((socket) => socket ?? [])
+    const steeredAway = away.filter(({ steered }) => steered !== runner.state.steered)
+    if (front.kind !== 'ready') for (const { name, steered } of steeredAway) this.#steerBack(name, steered)
     runner.begin()
     this.logging.sync()
     // What was saved while there was no daemon is newer than the process that should have been replaced for it.
     const current = here.find(({ number }) => number === newestNumber(runner.state))
     const failedAt = runner.state.front.kind === 'failed' ? runner.state.ends.at(-1) : undefined
     this.rewatch(current ? processStartedAt(current.startTime).latest : failedAt)
+    // That was for a save, and what served has been told to drain.
+    const [save] = steeredAway
+    if (front.kind === 'ready' && save) this.#tripped(front.generation.number, save.steered)
+  }
+
+  #tripped(number: number, lane: number): void {
+    void tripped(this.#context, this.runner, number, lane, this.#ended.signal)
   }
 
   /** The last daemon steered, or saved that it would, and died before the other. */
@@ -126,8 +136,8 @@ export class Member implements Disposable {
 
   /** Watches what the configuration names, from now on, or what was saved since then too (ms since the epoch). */
   rewatch(since?: number): void {
-    this.#watch?.close()
-    this.#watch = null
+    this.unit.watch?.close()
+    this.unit.watch = null
     // Whoever would have told the end of a save is gone.
     const { front } = this.runner.state
     if (front.kind === 'clearing' && front.plan.do === 'await-save') {
@@ -135,7 +145,7 @@ export class Member implements Disposable {
     }
     const { watch } = this.unit.policy()
     if (watch === null) return
-    this.#watch = watchService({
+    this.unit.watch = watchService({
       root: this.unit.service.cwd,
       globs: watch,
       since,
@@ -154,17 +164,18 @@ export class Member implements Disposable {
 
   /** Takes in changes saved before the call. */
   async sweep(): Promise<void> {
-    await this.#watch?.watching
-    await this.#watch?.sweep()
+    await this.unit.watch?.watching
+    await this.unit.watch?.sweep()
   }
 
   /** Resolves when a save from now on is noticed. */
   async watching(): Promise<void> {
-    await this.#watch?.watching
+    await this.unit.watch?.watching
   }
 
   [Symbol.dispose](): void {
-    this.#watch?.close()
+    this.#ended.abort()
+    this.unit.watch?.close()
     this.runner[Symbol.dispose]()
     this.logging[Symbol.dispose]()
   }

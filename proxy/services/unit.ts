@@ -5,6 +5,7 @@ import type { ResolvedProject, ResolvedService, ResolvedSocket } from '../config
 import type { GenerationSpec } from '../holder/spec.ts'
 import { LogFile } from '../logs/log-file.ts'
 import { fail, type Handover, ok, type Result, type UpRequest, type Wake } from '../protocol.ts'
+import type { WatchSet } from '../watch/watch-set.ts'
 import { type Adopter, boundPort, withAdoption } from './adoption.ts'
 import { Adoption } from './adoption-report.ts'
 import type { Barrier } from './barrier.ts'
@@ -50,6 +51,8 @@ export class Unit {
   readonly leaders = new Map<number, number>()
   /** Generations that were booted ahead, and have not been called. */
   readonly uncalled = new Set<number>()
+  /** Of the files that the configuration names. */
+  watch: WatchSet | null = null
   readonly cpu = new CpuMeter()
   readonly ways: Ways
   lastConnectionAt: number | null = null

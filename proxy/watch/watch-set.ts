@@ -80,6 +80,11 @@ export class WatchSet implements Disposable {
     this.watching = this.#begin()
   }
 
+  /** Absolute; what is told of. */
+  get files(): string[] {
+    return [...this.#known.keys()]
+  }
+
   /**
    * Finds what was saved before the call and no event has told yet, and tells it by onChange before it resolves:
    * its paths, relative to the root, are for print, not to be acted on a second time.

@@ -5,7 +5,9 @@ Usage: program.py SOCKET   (a unix stream socket, where the test listens)
 
 import json
 import os
+import select
 import socket
+import stat
 import sys
 
 orders = socket.socket(socket.AF_UNIX)
@@ -24,7 +26,11 @@ def keep(each):
 
 def message():
     data, fds, _, _ = socket.recv_fds(holder, 1 << 16, 64)
-    return data.decode().split("\0"), [keep(socket.socket(fileno=fd)) for fd in fds]
+    return data.decode().split("\0"), [keep(socket.socket(fileno=fd)) if is_socket(fd) else fd for fd in fds]
+
+
+def is_socket(fd):
+    return stat.S_ISSOCK(os.fstat(fd).st_mode)
 
 
 def ask(verb, args, fds=()):
@@ -33,7 +39,7 @@ def ask(verb, args, fds=()):
         fields, received = message()
         if fields[0] != "!":
             return [fields[1:], received]
-        events.append(fields[1:])
+        events.append(fields[1:] + received)
 
 
 def hello():
@@ -45,7 +51,10 @@ def hello():
 
 
 def event():
-    return events.pop(0) if events else message()[0][1:]
+    if events:
+        return events.pop(0)
+    fields, received = message()
+    return fields[1:] + received
 
 
 def leave():
@@ -62,6 +71,7 @@ actions = {
     "write": lambda fd, text: sockets[fd].sendall(text.encode()),
     "close": lambda fd: sockets.pop(fd).close(),
     "file": lambda: keep(socket.socketpair()[0]),
+    "readable": lambda fd: bool(select.select([fd], [], [], 0)[0]),
     "exit": lambda: os._exit(0),
 }
 for line in orders:

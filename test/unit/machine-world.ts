@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { type Activity, activities } from '../../proxy/services/activities.ts'
-import { initial, transition } from '../../proxy/services/machine.ts'
+import { initial, lanesInUse, transition } from '../../proxy/services/machine.ts'
 import { type Effect, type Event, LANES, type Policy, type Service } from '../../proxy/services/state.ts'
 
 export const policy = (over: Partial<Policy> = {}): Policy => ({
@@ -37,6 +37,8 @@ export class World {
   /** As the kernel has it: effects are done in order. */
   steered = 0
   bound = false
+  /** A file of that generation changed, and the kernel steers to that lane; the machine may not know yet. */
+  private tripped: { number: number; lane: number } | null = null
 
   constructor(policy: Policy) {
     this.state = initial(policy)
@@ -49,6 +51,7 @@ export class World {
     const result = transition(this.state, { ...event, at: this.clock } as Event)
     this.state = result.state
     for (const effect of result.effects) this.perform(effect)
+    this.relayTripped()
     const now = activities(this.state)
     const key = (activity: Activity) => JSON.stringify(activity)
     const had = new Set(before.map(key))
@@ -57,7 +60,8 @@ export class World {
   }
 
   private perform(effect: Effect): void {
-    if (effect.do === 'fresh') {
+    // The slot that is steered to is never reset.
+    if (effect.do === 'fresh' && effect.lane !== this.steered) {
       expect(this.queues[effect.lane], 'a lane with waiting connections was reset').toBe(0)
       expect(this.livingOn(effect.lane), 'a lane was reset under a living generation').toEqual([])
     }
@@ -70,6 +74,19 @@ export class World {
       this.queues[effect.lane] = 0
       this.queues[this.steered] = (this.queues[this.steered] ?? 0) + waiting
     }
+  }
+
+  /** doing/tripwire.ts, `tripped`. */
+  private relayTripped(): void {
+    if (this.tripped === null || this.serves(this.tripped.number)) return
+    const { lane } = this.tripped
+    this.tripped = null
+    if (lane !== this.steered && !lanesInUse(this.state).has(lane)) this.perform({ do: 'relay', lane })
+  }
+
+  private serves(number: number): boolean {
+    const { front } = this.state
+    return front.kind === 'ready' && front.generation.number === number
   }
 
   private begin(activity: Activity): void {
@@ -124,8 +141,18 @@ export class World {
 
   connect(): void {
     if (!this.bound || this.state.front.kind === 'stopping' || this.state.front.kind === 'stopped') return
-    this.queues[this.state.steered] = (this.queues[this.state.steered] ?? 0) + 1
+    this.queues[this.steered] = (this.queues[this.steered] ?? 0) + 1
     this.wake()
+  }
+
+  /** A file is written: what the holder does by itself, and its news. */
+  save(): void {
+    const wire = activities(this.state).find((each) => each.kind === 'tripwire')
+    if (wire === undefined || this.tripped !== null) return
+    this.tripped = wire
+    this.steered = wire.lane
+    this.onTheWay.push({ type: 'saving', detail: 'src/a.ts' })
+    this.connect()
   }
 
   /** What the holder does by itself: an armed spec starts on a lane that has somebody waiting. */
@@ -156,6 +183,9 @@ export class World {
       this.tell({ type: 'exited', number, code: 1, signal: null, left: 0, again: false, hint: null })
       this.tell({ type: 'gone', number })
     }
+    // Member.resume
+    const { front, steered } = this.state
+    if (front.kind === 'ready' && steered !== this.steered) this.tell({ type: 'change', detail: 'saved' })
     this.telling = false
     this.check(activities(this.state))
   }
@@ -238,6 +268,7 @@ export class World {
         } else this.tell({ type: 'reload-failed', number: activity.number, message: 'lost' })
         return true
       case 'pass':
+      case 'tripwire':
         return false
       case 'drain':
         if (!activity.served && !well) {

@@ -10,6 +10,7 @@ type Step =
   | { kind: 'connect' }
   | { kind: 'restart' }
   | { kind: 'deliver' }
+  | { kind: 'save' }
   | { kind: 'exit'; nth: number; code: number; again: boolean }
   | { kind: 'progress'; pick: number; well: boolean }
 
@@ -31,6 +32,7 @@ const steps = fc.array(
     { weight: 2, arbitrary: fc.constant<Step>(ask({ type: 'change', detail: 'src/b.ts' })) },
     { weight: 2, arbitrary: fc.constant<Step>({ kind: 'connect' }) },
     { weight: 3, arbitrary: fc.constant<Step>({ kind: 'deliver' }) },
+    { weight: 1, arbitrary: fc.constant<Step>({ kind: 'save' }) },
     { weight: 1, arbitrary: fc.constant<Step>({ kind: 'restart' }) },
     {
       weight: 1,
@@ -63,6 +65,7 @@ function run(world: World, sequence: Step[]): void {
   for (const step of sequence) {
     if (step.kind === 'ask') world.tell(step.event)
     else if (step.kind === 'connect') world.connect()
+    else if (step.kind === 'save') world.save()
     else if (step.kind === 'restart') world.restart()
     else if (step.kind === 'deliver') world.deliver()
     else if (step.kind === 'progress') world.progress(step.pick, step.well)

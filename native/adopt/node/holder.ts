@@ -9,7 +9,8 @@ export interface Reply {
 export interface HolderEvents {
   /** Said hello: what the last holder knew has to be told again. True: this one has understood it. */
   connected(): Promise<boolean>
-  event(what: string, argument: string): void
+  /** The descriptors are the listener's from here. */
+  event(what: string, argument: string, descriptors: Descriptor[]): void
 }
 
 /** Until the next holder, which takes over from one that died; afterwards there is none to wait for. */
@@ -98,7 +99,7 @@ export class HolderConnection {
   }
 
   #receive([seq, kind = '', argument = '']: string[], descriptors: Descriptor[]): void {
-    if (seq === '!') this.#events.event(kind, argument)
+    if (seq === '!') this.#events.event(kind, argument, descriptors)
     else this.#pending.shift()?.({ ok: kind === 'ok', descriptors })
   }
 }

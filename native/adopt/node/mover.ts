@@ -1,7 +1,7 @@
 import { subscribe } from 'node:diagnostics_channel'
 import type { Server } from 'node:net'
 import { nextTick } from 'node:process'
-import type { Descriptor } from '../../index.ts'
+import { type Descriptor, onReadable, type Watch } from '../../index.ts'
 import { HolderConnection } from './holder.ts'
 import type { ServerSocket } from './internals.ts'
 import { quietly } from './quietly.ts'
@@ -23,6 +23,8 @@ export class Mover {
   readonly #leaving = new Map<number, Descriptor[]>()
   /** Positions with something to take. */
   readonly #offered = new Set<number>()
+  /** While nothing of what this process was started from has changed. */
+  #tripwire: Watch | null = null
   #sending = false
   #taking = false
   #draining = false
@@ -33,8 +35,10 @@ export class Mover {
         this.#registered.clear()
         return this.#register()
       },
-      event: (what, argument) => {
+      event: (what, argument, descriptors) => {
         if (what === 'drain') this.#drain()
+        if (what === 'tripwire') quietly(() => this.#await(descriptors[0]))
+        for (const descriptor of descriptors) descriptor.close()
         if (what !== 'parked') return
         this.#offered.add(Number(argument))
         quietly(() => this.#take())
@@ -115,6 +119,22 @@ export class Mover {
 
   #server(position: number): Served | undefined {
     return [...this.#servers.values()].find((each) => each.position === position && each.accepts)
+  }
+
+  /**
+   * Drains at the save itself. The kernel lists what is readable in the order in which it became so: the files come
+   * before a request that was sent after the save.
+   */
+  #await(files: Descriptor | undefined): void {
+    this.#tripwire?.close()
+    this.#tripwire = null
+    if (files === undefined) return
+    this.#tripwire = onReadable(files, () => {
+      this.#tripwire = null
+      // Without a holder nobody else could take what is let go of.
+      if (this.#holder.connected) quietly(() => this.#drain())
+    })
+    this.#tripwire.unref()
   }
 
   #drain(): void {

@@ -11,6 +11,7 @@ import { reload } from './reload.ts'
 import { arm, boot, spawn } from './spawn.ts'
 import { calm } from './standby.ts'
 import { pause, type Task } from './task.ts'
+import { setTripwire } from './tripwire.ts'
 
 /** Milliseconds before an activity that could not be done is begun again: the first time, and at most. */
 const FIRST_AGAIN_MS = 200
@@ -73,6 +74,8 @@ function run(activity: Activity, task: Task): Promise<void> {
       return reload(task, activity)
     case 'pass':
       return pass(task)
+    case 'tripwire':
+      return setTripwire(task, activity)
     case 'drain':
       return drain(task, activity)
     case 'terminate':
