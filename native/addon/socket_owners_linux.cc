@@ -31,26 +31,25 @@ struct Seen {
   pid_t pid, group;
 };
 
-/// It is in no group and has no file. (Nor is a process in one whose group began outside of this container.)
-bool is_kernel_thread(pid_t pid, pid_t group) {
-  char byte;
-  return group == 0 && ::readlink(("/proc/" + std::to_string(pid) + "/exe").c_str(), &byte, 1) < 0 && errno == ENOENT;
-}
-
 /// Generations first, then the newest: a client that waits has mostly just begun.
 int list_processes(const std::vector<pid_t>& groups, std::vector<Seen>& processes) {
   const Folder proc(::opendir("/proc"));
   if (!proc) return errno;
   while (const dirent* entry = ::readdir(proc.get())) {
-    const auto pid = number_of<pid_t>(entry->d_name);
-    const pid_t group = pid ? ::getpgid(*pid) : -1;
-    if (group >= 0 && !is_kernel_thread(*pid, group)) processes.push_back({*pid, group});
+    if (const auto pid = number_of<pid_t>(entry->d_name)) processes.push_back({*pid, ::getpgid(*pid)});
   }
   const auto rank = [&](const Seen& each) {
     return std::pair(std::find(groups.begin(), groups.end(), each.group) != groups.end(), each.pid);
   };
   std::sort(processes.begin(), processes.end(), [&](const Seen& a, const Seen& b) { return rank(a) > rank(b); });
   return 0;
+}
+
+/// It is in no group and has no file. (Nor is a process in one whose group began outside of this container.)
+bool is_kernel_thread(const Seen& process) {
+  const std::string exe = "/proc/" + std::to_string(process.pid) + "/exe";
+  char byte;
+  return process.group == 0 && ::readlink(exe.c_str(), &byte, 1) < 0 && errno == ENOENT;
 }
 
 /// Moves those of `inodes` that the process has open to `owners`. A process that has gone, or may not be looked at,
@@ -83,6 +82,7 @@ int socket_owners(std::vector<uint32_t> inodes, const std::vector<pid_t>& groups
   if (const int error = inodes.empty() ? 0 : list_processes(groups, processes)) return error;
   for (const Seen& process : processes) {
     if (inodes.empty()) return 0;
+    if (is_kernel_thread(process)) continue;
     if (const int error = look_through(process, inodes, owners)) return error;
   }
   return 0;

@@ -13,6 +13,8 @@ export async function arm(task: Task, { number, lane }: { number: number; lane: 
   if (!('spec' in made)) return refuse(task, number, made)
   // In order on the same connection, so an arm that follows at once is not undone by this.
   signal.addEventListener('abort', () => {
+    // It has fired.
+    if (unit.leaders.has(number)) return
     context.holder
       .disarm(unit.id)
       .catch((error: unknown) => context.log.warn({ service: unit.id, error }, 'disarm'))
