@@ -43,6 +43,10 @@ async function isArmed(holder: number): Promise<boolean> {
 
 const armed = (rig: Rig) => rig.eventually(async () => isArmed(await rig.holderPid()), { what: 'a tripwire' })
 
+/** The save, by that holder. */
+const seen = (holder: number) =>
+  eventually(async () => !(await isArmed(holder)), { what: 'a save that is seen' })
+
 const replace = async (rig: Rig, content: string): Promise<void> => {
   await writeFile(join(rig.dir, 'api.mjs~'), content)
   await rename(join(rig.dir, 'api.mjs~'), join(rig.dir, 'api.mjs'))
@@ -103,7 +107,7 @@ HTTPServer(('127.0.0.1', PORT), Handler).serve_forever()
   const holder = await rig.holderPid()
   const save = async () => {
     await rig.edit('api.py', bump)
-    await eventually(async () => !(await isArmed(holder)), { what: 'a save that is seen' })
+    await seen(holder)
   }
   const answer = await askAfterSave([await rig.daemonPid()], save, () => rig.request(port))
   expect(answer.body).toBe('v2')
@@ -127,11 +131,12 @@ test('the next holder knows what is waited for', async () => {
   process.kill(holder, 'SIGKILL')
   await rig.eventually(async () => ![0, holder].includes(await rig.holderPid()))
   await armed(rig)
-  const answer = await askAfterSave(
-    [await rig.daemonPid()],
-    () => replace(rig, V2),
-    () => rig.request(port),
-  )
+  const next = await rig.holderPid()
+  const save = async () => {
+    await replace(rig, V2)
+    await seen(next)
+  }
+  const answer = await askAfterSave([await rig.daemonPid()], save, () => rig.request(port))
   expect(answer.body).toBe('v2')
 })
 
