@@ -32,6 +32,15 @@ const SERVERS = [
     file: 'app.py',
     source: WSGI,
     service: { command: '/usr/bin/gunicorn -w 2 -b 127.0.0.1:$PORT app:app' },
+    signal: 'SIGHUP',
+    binds: undefined,
+  },
+  {
+    name: 'puma, a cluster',
+    file: 'config.ru',
+    source: (text: string) => `run ->(env) { [200, {}, ["${text}"]] }`,
+    service: { command: 'puma -q -w 2 -p $PORT' },
+    signal: 'SIGUSR1',
     binds: undefined,
   },
   {
@@ -39,17 +48,18 @@ const SERVERS = [
     file: 'nginx.conf',
     source: NGINX,
     service: { command: '/usr/sbin/nginx -p . -c nginx.conf' },
+    signal: 'SIGHUP',
     binds: 8080,
   },
 ]
 
 test.each(SERVERS)(
-  '$name is sent SIGHUP under load: nothing is refused, its master stays, new content is served',
-  async ({ file, source, service, binds }) => {
+  '$name is sent $signal under load: nothing is refused, its master stays, new content is served',
+  async ({ file, source, service, signal, binds }) => {
     await using rig = await Rig.create({ files: { [file]: source('v1') } })
     const port = await rig.port()
     const listen = binds === undefined ? port : { address: port, binds }
-    await rig.configure({ api: { ...service, listen, watch: [file], reload: 'SIGHUP' } })
+    await rig.configure({ api: { ...service, listen, watch: [file], reload: signal } })
     await rig.up()
     expect((await rig.request(port)).body).toBe('v1')
     const { pid } = await rig.until('api', 'ready')
