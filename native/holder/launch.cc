@@ -31,7 +31,7 @@ struct Complaint {
 
 constexpr std::string_view kListenPid = "LISTEN_PID=";
 
-/// Everything that the child needs, made before fork(): after it, no memory is allocated.
+/// Everything that the child needs, made before vfork(): after it, no memory is allocated.
 struct Prepared {
   std::vector<char*> args;
   std::vector<char*> env;
@@ -144,6 +144,15 @@ void hand_over_binds(int parent) {
   complain(parent, Complaint::Step::exec, error);
 }
 
+/// Nothing is copied, and the child has the processor at once. Until it executes its program it runs in the memory of
+/// this process, which waits meanwhile and has no signal handler that could run there. By itself, because what else
+/// its function keeps in registers is not certain after it (vfork(2)).
+[[gnu::noinline]] pid_t begin(const Launch& plan, Prepared& prepared, std::vector<int>& sources, int parent) {
+  const pid_t pid = ::vfork();
+  if (pid == 0) become(plan, prepared, sources.data(), static_cast<int>(sources.size()), parent);
+  return pid;
+}
+
 Error explain(const Launch& plan, const Complaint& complaint) {
   switch (complaint.step) {
     case Complaint::Step::descriptors:
@@ -187,9 +196,8 @@ Result<Child> launch(const Launch& plan) {
   std::vector<int> sources = {null.get(), plan.log, plan.log};
   sources.insert(sources.end(), plan.fds.begin(), plan.fds.end());
 
-  Child child{::fork(), 0, {}};
-  if (child.pid < 0) return failed("fork", plan.args.front());
-  if (child.pid == 0) become(plan, prepared, sources.data(), static_cast<int>(sources.size()), writer.get());
+  Child child{begin(plan, prepared, sources, writer.get()), 0, {}};
+  if (child.pid < 0) return failed("vfork", plan.args.front());
   writer.reset();
 
   // Until it closes its end, by execve() or by its end.
