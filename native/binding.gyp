@@ -9,7 +9,7 @@
     'cflags_cc': ['-std=c++20'],
     'conditions': [
       ['sanitize==1', {
-        'cflags': ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined', '-fno-omit-frame-pointer', '-g', '-O1'],
+        'cflags': ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined', '-fno-omit-frame-pointer', '-g1', '-O1'],
         'ldflags': ['-fsanitize=address,undefined'],
       }],
     ],
