@@ -1,4 +1,4 @@
-import { successor } from './machine.ts'
+import { successor } from './lanes.ts'
 import { type Generation, MAX_LEAVING, ROOM_MS, type Service } from './state.ts'
 
 /**

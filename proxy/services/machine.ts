@@ -7,6 +7,7 @@
  * Longer than 400 lines because it is one function of two variables; split, it could not be read at once.
  */
 import type { SwapReceipt } from '../protocol.ts'
+import { freeLane, isCallable } from './lanes.ts'
 import { causeText, exitHint, exitText, reason, waitsFor } from './reasons.ts'
 import {
   type Cause,
@@ -16,7 +17,6 @@ import {
   type Failed,
   type Front,
   type Generation,
-  LANES,
   type Leaving,
   MAX_LEAVING,
   type Plan,
@@ -61,32 +61,6 @@ export function transition(state: Service, event: Event): Transition {
   life.on(event)
   life.settle()
   return { state: life.service, effects: life.effects }
-}
-
-/** Lanes that a generation has, or that wait for one; who stands by accepts nothing yet. */
-export function lanesInUse({ front, leaving }: Service): Set<number> {
-  const used = new Set(leaving.map((each) => each.lane))
-  if ('lane' in front) used.add(front.lane)
-  if ('generation' in front) used.add(front.generation.lane)
-  if (front.kind === 'overlap') used.add(front.current.lane).add(front.next.lane)
-  return used
-}
-
-/** The lane that the next generation would have; null where one has to be cleared for it. */
-export function successor(service: Service): number | null {
-  const { standby } = service
-  return standby && isCallable(standby, service) ? standby.lane : freeLane(service)
-}
-
-/** It has been started, and with what is the latest. */
-const isCallable = ({ pid, revision }: Standby, { policy }: Service): boolean =>
-  pid !== null && revision === policy.revision
-
-function freeLane(service: Service, except: number | null = null): number | null {
-  const used = lanesInUse(service)
-  if (service.standby) used.add(service.standby.lane)
-  for (let lane = 0; lane < LANES; lane += 1) if (!used.has(lane) && lane !== except) return lane
-  return null
 }
 
 /** One transition in the making: a shallow copy to write to, and the effects so far. */

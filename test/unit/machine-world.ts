@@ -1,6 +1,7 @@
 import { expect } from 'vitest'
 import { type Activity, activities } from '../../proxy/services/activities.ts'
-import { initial, lanesInUse, transition } from '../../proxy/services/machine.ts'
+import { lanesInUse } from '../../proxy/services/lanes.ts'
+import { initial, transition } from '../../proxy/services/machine.ts'
 import { type Effect, type Event, LANES, type Policy, type Service } from '../../proxy/services/state.ts'
 
 export const policy = (over: Partial<Policy> = {}): Policy => ({

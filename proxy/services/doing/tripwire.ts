@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { tripwire } from '../../../native/index.ts'
 import type { Context } from '../context.ts'
-import { lanesInUse } from '../machine.ts'
+import { lanesInUse } from '../lanes.ts'
 import { generationId } from '../names.ts'
 import type { Runner } from '../runner.ts'
 import type { Service } from '../state.ts'
