@@ -9,6 +9,8 @@
     'cflags_cc': ['-std=c++20'],
     'conditions': [
       ['sanitize==1', {
+        # Node's own flags come last. Of what debuggers want, reports need the lines alone.
+        'cflags!': ['-O3'],
         'cflags': ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined', '-fno-omit-frame-pointer', '-g1', '-O1'],
         'ldflags': ['-fsanitize=address,undefined'],
       }],
@@ -33,7 +35,7 @@
       'type': 'shared_library',
       'product_prefix': '',
       'sources': ['<!@(node -p "fs.readdirSync(\'adopt\').filter((name) => name.endsWith(\'.c\')).map((name) => \'adopt/\' + name).join(\' \')")'],
-      'cflags!': ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined', '-fno-omit-frame-pointer', '-g', '-O1', '-Wno-restrict'],
+      'cflags!': ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined', '-fno-omit-frame-pointer', '-g1', '-O1', '-Wno-restrict'],
       'ldflags!': ['-fsanitize=address,undefined', '-rdynamic'],
       'cflags': ['-std=gnu11', '-O2', '-fPIC', '-ffunction-sections', '-fno-stack-protector', '-U_FORTIFY_SOURCE'],
       'ldflags': ['-nostdlib', '-s', '-Wl,-z,now', '-Wl,-z,relro', '-Wl,--gc-sections'],
