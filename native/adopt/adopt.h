@@ -34,6 +34,8 @@ struct slot {
   _Atomic ino_t inode;
   /* A bind() of this process, or of one that it was forked from, was answered with it. */
   atomic_bool adopted;
+  /* The descriptor that this process has called listen() on, plus one; 0: none. */
+  atomic_int listener;
   /* The program shut its listener down. */
   atomic_bool shut;
   /* The address that the program asked for, as getsockname() is to give it; family 0: not known. */

@@ -81,3 +81,20 @@ EXPORTED int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *eve
   if (operation != EPOLL_CTL_DEL && event != NULL && (event->events & EPOLLIN) != 0) attend(fd);
   return next_epoll_ctl(epoll, operation, fd, event);
 }
+
+/* An event loop may register its listener by io_uring (libuv from 1.45 on, so Node from 22 on), where nobody sees it. */
+static void attend_listeners(void) {
+  for (int position = 0; position < slot_count && is_attentive(); position++) {
+    if (slots[position].listener > 0) attend(slots[position].listener - 1);
+  }
+}
+
+EXPORTED int epoll_wait(int epoll, struct epoll_event *events, int room, int timeout) {
+  attend_listeners();
+  return next_epoll_wait(epoll, events, room, timeout);
+}
+
+EXPORTED int epoll_pwait(int epoll, struct epoll_event *events, int room, int timeout, const sigset_t *mask) {
+  attend_listeners();
+  return next_epoll_pwait(epoll, events, room, timeout, mask);
+}

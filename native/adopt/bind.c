@@ -136,6 +136,8 @@ EXPORTED int listen(int fd, int backlog) {
   errno = before;
   if (position < 0) return next_listen(fd, backlog);
   slots[position].shut = false;
+  slots[position].listener = fd + 1;
+  expect_attention();
   return 0;
 }
 

@@ -26,6 +26,8 @@ static struct {
   __typeof__(next_select) *select;
   __typeof__(next_pselect) *pselect;
   __typeof__(next_epoll_ctl) *epoll_ctl;
+  __typeof__(next_epoll_wait) *epoll_wait;
+  __typeof__(next_epoll_pwait) *epoll_pwait;
   __typeof__(next_chroot) *chroot;
 } next;
 
@@ -45,6 +47,8 @@ void find_next(void) {
   FIND(select);
   FIND(pselect);
   FIND(epoll_ctl);
+  FIND(epoll_wait);
+  FIND(epoll_pwait);
   FIND(chroot);
 #undef FIND
 }
@@ -123,3 +127,14 @@ int next_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event) 
 }
 
 int next_chroot(const char *path) { return next.chroot ? next.chroot(path) : (int)syscall(SYS_chroot, path); }
+
+/* The kernel has one call for both, with the size of its set of signals. */
+int next_epoll_wait(int epoll, struct epoll_event *events, int room, int timeout) {
+  return next.epoll_wait ? next.epoll_wait(epoll, events, room, timeout)
+                         : (int)syscall(SYS_epoll_pwait, epoll, events, room, timeout, NULL, SIGNAL_SET_BYTES);
+}
+
+int next_epoll_pwait(int epoll, struct epoll_event *events, int room, int timeout, const sigset_t *mask) {
+  return next.epoll_pwait ? next.epoll_pwait(epoll, events, room, timeout, mask)
+                          : (int)syscall(SYS_epoll_pwait, epoll, events, room, timeout, mask, SIGNAL_SET_BYTES);
+}

@@ -26,5 +26,7 @@ int next_pselect(int count, fd_set *readable, fd_set *writable, fd_set *failed, 
                  const sigset_t *mask);
 int next_chroot(const char *path);
 int next_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
+int next_epoll_wait(int epoll, struct epoll_event *events, int room, int timeout);
+int next_epoll_pwait(int epoll, struct epoll_event *events, int room, int timeout, const sigset_t *mask);
 
 #endif

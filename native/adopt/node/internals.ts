@@ -17,8 +17,6 @@ export interface Handle {
 
 /** llhttp, as an HTTP server has one for each connection. */
 export interface Parser {
-  /** Milliseconds since the message under way began; 0 between two. */
-  duration(): number
   execute(bytes: Uint8Array): unknown
   readonly constructor: { kOnMessageBegin: number; kOnHeadersComplete: number; kOnMessageComplete: number }
   /** Callbacks, by those numbers. */
@@ -38,24 +36,29 @@ export type HttpServer = Server & {
   keepAliveTimeout: number
 }
 
+/** The connections of an HTTP/1 server, by their parsers. */
+export interface Connections {
+  all(): (Parser & { socket: ServerSocket })[]
+  /** Those between two messages. One that was never read from is none of them. */
+  idle(): Parser[]
+}
+
 /** The list that Node's HTTP/1 servers keep; null for others, and before `listening`. */
-export function connectionsOf(server: Server): { all(): { socket: ServerSocket }[] } | null {
+export function connectionsOf(server: Server): Connections | null {
   const key = Object.getOwnPropertySymbols(server).find(
     ({ description }) => description === 'http.server.connections',
   )
   return key === undefined ? null : ((Reflect.get(server, key) as ReturnType<typeof connectionsOf>) ?? null)
 }
 
-/** Nothing of a request was read that has not been answered. Of one that was never read from too. */
-export function isBetweenRequests({ parser, bytesRead }: ServerSocket): boolean {
-  return parser != null && (parser.duration() === 0 || bytesRead === 0)
-}
-
-/** All that was read is answered, and all that was answered is with the kernel. */
-export function isIdle(socket: ServerSocket): boolean {
-  const { _handle: handle, writable, _httpMessage, writableLength } = socket
-  const hasWritten = writable && writableLength === 0 && handle?.writeQueueSize === 0
-  return hasWritten && !_httpMessage && isBetweenRequests(socket)
+/** All that was answered is with the kernel. */
+export function hasWritten({
+  _handle: handle,
+  writable,
+  writableLength,
+  _httpMessage,
+}: ServerSocket): boolean {
+  return writable && writableLength === 0 && handle?.writeQueueSize === 0 && !_httpMessage
 }
 
 /** What it is sent from now on stays with the kernel, whoever asks to read on. */
@@ -92,7 +95,7 @@ const REQUEST = Buffer.from('GET / HTTP/1.1\r\n\r\n')
  */
 export function makeIdle(server: HttpServer, socket: ServerSocket): void {
   const { parser } = socket
-  if (!parser || parser.duration() === 0) return
+  if (!parser) return
   const { kOnMessageBegin, kOnHeadersComplete, kOnMessageComplete } = parser.constructor
   const [onHeaders, onComplete] = [parser[kOnHeadersComplete], parser[kOnMessageComplete]]
   parser[kOnHeadersComplete] = parser[kOnMessageComplete] = undefined

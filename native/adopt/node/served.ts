@@ -47,7 +47,9 @@ export class Served {
 
   /** Lets go of all that can be let go of now. */
   drain(): void {
-    for (const { socket } of node.connectionsOf(this.server)?.all() ?? []) this.settle(socket)
+    const connections = node.connectionsOf(this.server)
+    const idle = new Set(connections?.idle())
+    for (const { socket } of connections?.all() ?? []) this.settle(socket, idle)
     for (const session of this.#sessions) session.close()
     for (const [socket, written] of this.#webSockets) {
       if (socket.bytesWritten === written) continue
@@ -56,9 +58,12 @@ export class Served {
     }
   }
 
-  /** The same of one connection. */
-  settle(socket: node.ServerSocket): void {
-    const isIdle = node.isIdle(socket)
+  /** The same of one connection; `idle` are the parsers between two messages. */
+  settle(socket: node.ServerSocket, idle = new Set(node.connectionsOf(this.server)?.idle())): void {
+    const { parser, bytesRead } = socket
+    // Nothing of a request was read that has not been answered.
+    const isBetweenRequests = parser != null && (idle.has(parser) || bytesRead === 0)
+    const isIdle = isBetweenRequests && node.hasWritten(socket)
     const response = socket._httpMessage
     if ('encrypted' in socket) {
       // What TLS knows of a connection cannot be given away.
@@ -67,7 +72,7 @@ export class Served {
       return
     }
     if (isIdle) return this.#move(socket)
-    if (node.isBetweenRequests(socket)) node.stopReading(socket)
+    if (isBetweenRequests) node.stopReading(socket)
     if (response) endEventStream(response)
   }
 
