@@ -272,6 +272,22 @@ a.accept()[0].sendall(b'here')`
   expect(rig.said()).toEqual([])
 })
 
+test('a holder that is busy is waited for', async () => {
+  await using rig = await AdoptRig.create()
+  const code = `
+holder = os.getppid()
+os.kill(holder, signal.SIGSTOP)
+if os.fork() == 0:
+    time.sleep(0.2); os.kill(holder, signal.SIGCONT); os._exit(0)
+began = time.monotonic()
+a = listener()
+say(time.monotonic() - began > 0.1)
+a.accept()[0].sendall(b'here')`
+  await rig.start({ code: `import signal${code}`, wrapper: LOSING })
+  expect(await rig.says(1)).toEqual([[true]])
+  expect(await fetchFrom({ port: rig.port })).toBe('here')
+})
+
 test('a holder that is gone or does not answer costs a second, then EADDRINUSE and a line that says why', async () => {
   await using rig = await AdoptRig.create()
   const code = `
