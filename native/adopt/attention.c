@@ -82,7 +82,7 @@ EXPORTED int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *eve
   return next_epoll_ctl(epoll, operation, fd, event);
 }
 
-/* An event loop may register its listener by io_uring (libuv from 1.45 on, so Node from 22 on), where nobody sees it. */
+/* An event loop may register its listener by io_uring, where nobody sees it, as libuv does in Node 22 and later. */
 static void attend_listeners(void) {
   for (int position = 0; position < slot_count && is_attentive(); position++) {
     if (slots[position].listener > 0) attend(slots[position].listener - 1);

@@ -1,3 +1,4 @@
+// Longer than 400 lines: what one library promises to the programs that it is in, each promise a few lines.
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync, mkdirSync, statSync, writeFileSync } from 'node:fs'

@@ -97,14 +97,13 @@ export class World {
     // The holder answers a spawn that crossed an armed spec with the generation that is there already.
     if (this.spawnedAt.has(activity.number)) return
     expect(this.livingOn(activity.lane), 'two generations on one lane').toEqual([])
-    this.spawnedAt.set(activity.number, this.clock)
-    this.alive.set(activity.number, { lane: activity.lane, leader: true })
-    this.onTheWay.push({
-      type: 'spawned',
-      number: activity.number,
-      pid: 1000 + activity.number,
-      startedAt: this.clock,
-    })
+    this.start(activity)
+  }
+
+  private start({ number, lane }: { number: number; lane: number }): void {
+    this.spawnedAt.set(number, this.clock)
+    this.alive.set(number, { lane, leader: true })
+    this.onTheWay.push({ type: 'spawned', number, pid: 1000 + number, startedAt: this.clock })
   }
 
   private livingOn(lane: number): number[] {
@@ -161,14 +160,7 @@ export class World {
     for (const activity of activities(this.state)) {
       if (activity.kind !== 'arm' || (this.queues[activity.lane] ?? 0) === 0) continue
       if (this.spawnedAt.has(activity.number)) continue
-      this.spawnedAt.set(activity.number, this.clock)
-      this.alive.set(activity.number, { lane: activity.lane, leader: true })
-      this.onTheWay.push({
-        type: 'spawned',
-        number: activity.number,
-        pid: 1000 + activity.number,
-        startedAt: this.clock,
-      })
+      this.start(activity)
     }
   }
 

@@ -39,7 +39,7 @@ export type HttpServer = Server & {
 /** The connections of an HTTP/1 server, by their parsers. */
 export interface Connections {
   all(): (Parser & { socket: ServerSocket })[]
-  /** Those between two messages. One that was never read from is none of them. */
+  /** Those between two messages; one that was never read from is among them in some versions (26), not in others. */
   idle(): Parser[]
 }
 
