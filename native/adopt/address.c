@@ -50,19 +50,35 @@ void mark_listener(int slot, int family, int fd) {
   if (syscall(SYS_getsockopt, slot, IPPROTO_TCP, TCP_INFO, &info, &size) == 0) unmarked = (int)info.tcpi_unacked + 1;
 }
 
-/* `room` as the program gave it: one for a sockaddr_in or for a sockaddr_in6 says what it expects; more, or none at
- * all, says nothing. */
-static enum view expected(int fd, socklen_t room) {
-  if (room == sizeof(struct sockaddr_in6)) return AS_BOUND;
-  return room >= sizeof(struct sockaddr_in) && room < sizeof(struct sockaddr_in6) ? AS_INET : view_of(fd);
-}
-
 union address {
   struct sockaddr any;
   struct sockaddr_in inet;
   struct sockaddr_in6 inet6;
   struct sockaddr_storage storage;
 };
+
+static int slot_of_port(uint16_t held) {
+  for (int position = 0; position < slot_count; position++) {
+    if (held != 0 && slots[position].held == held) return position;
+  }
+  return -1;
+}
+
+/* A slot, or a connection of one. */
+static bool is_ours(int fd) {
+  union address local;
+  socklen_t size = sizeof local;
+  return syscall(SYS_getsockname, fd, &local, &size) == 0 && slot_of_port(port_of(&local.any, size)) >= 0;
+}
+
+/* `room` as the program gave it: one for a sockaddr_in or for a sockaddr_in6 says what it expects; more, or none at
+ * all, says nothing. */
+static enum view expected(int fd, socklen_t room) {
+  if (room == sizeof(struct sockaddr_in6)) return AS_BOUND;
+  const bool is_said = room >= sizeof(struct sockaddr_in) && room < sizeof(struct sockaddr_in6);
+  const enum view view = is_said ? AS_INET : view_of(fd);
+  return view == AS_BOUND || is_ours(fd) ? view : AS_BOUND;
+}
 
 /* v4-mapped as what it is, ::1 as 127.0.0.1; an address that AF_INET has no word for as 0.0.0.0. */
 static socklen_t to_inet(union address *address) {
@@ -117,7 +133,8 @@ EXPORTED int accept4(int fd, struct sockaddr *address, socklen_t *room, int flag
   if (address == NULL && unmarked <= 0) return next_accept4(fd, address, room, flags);
   union address peer = {.any.sa_family = AF_UNSPEC};
   socklen_t size = sizeof peer;
-  return took(fd, next_accept4(fd, &peer.any, &size, flags), &peer, size, address, room);
+  const int connection = next_accept4(fd, &peer.any, &size, flags);
+  return took(fd, connection, &peer, size, address, room);
 }
 
 EXPORTED int accept(int fd, struct sockaddr *address, socklen_t *room) {
@@ -130,7 +147,8 @@ EXPORTED int accept(int fd, struct sockaddr *address, socklen_t *room) {
   if (address == NULL && unmarked <= 0) return next_accept(fd, address, room);
   union address peer = {.any.sa_family = AF_UNSPEC};
   socklen_t size = sizeof peer;
-  return took(fd, next_accept(fd, &peer.any, &size), &peer, size, address, room);
+  const int connection = next_accept(fd, &peer.any, &size);
+  return took(fd, connection, &peer, size, address, room);
 }
 
 EXPORTED int getpeername(int fd, struct sockaddr *address, socklen_t *room) {
@@ -142,13 +160,6 @@ EXPORTED int getpeername(int fd, struct sockaddr *address, socklen_t *room) {
   if (peer.any.sa_family == AF_INET6 && is_inet(&peer, expected(fd, *room))) size = to_inet(&peer);
   give(&peer, size, address, room);
   return 0;
-}
-
-static int slot_of_port(uint16_t held) {
-  for (int position = 0; position < slot_count; position++) {
-    if (held != 0 && slots[position].held == held) return position;
-  }
-  return -1;
 }
 
 static void set_port(union address *address, uint16_t port) {
