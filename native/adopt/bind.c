@@ -134,6 +134,10 @@ EXPORTED int listen(int fd, int backlog) {
   const int before = errno;
   const int position = slot_count == 0 ? -1 : slot_of(fd);
   errno = before;
+  for (int each = 0; each < slot_count; each++) {
+    /* The number may be another socket's by now. */
+    if (slots[each].listener == fd + 1) slots[each].listener = 0;
+  }
   if (position < 0) return next_listen(fd, backlog);
   slots[position].shut = false;
   slots[position].listener = fd + 1;
