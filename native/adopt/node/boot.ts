@@ -1,9 +1,10 @@
 /**
- * In every Node process of a generation, by NODE_OPTIONS: waits until a server listens, and costs nothing before.
- * The rest is loaded then (server.ts). Syntax and calls are such that a Node of any age can read them, and does
- * nothing where it is too old for the rest.
+ * In every Node process of a generation, by NODE_OPTIONS: waits until a server listens on one of the generation's
+ * slots, and costs nothing before. The rest is loaded then (main.ts). A Node of any age can read this file and what it
+ * imports (no `?.`, no `??`, nothing of Node before its version is known): where it is too old it is left alone.
  */
 import type { Server } from 'node:net'
+import { positionOf, readSlots } from './slots.ts'
 import { standBy } from './standby.ts'
 
 const LISTENS = 'tracing:net.server.listen:asyncEnd'
@@ -17,10 +18,15 @@ function boot(): void {
   if (!isNode || Number.parseInt(versions.node, 10) < OLDEST_MAJOR) return
   if (env.DEVSOCK === '0' || !env.DEVSOCK_INVOCATION || !env.DEVSOCK_HOLDER) return
   const { subscribe } = require('node:diagnostics_channel') as typeof import('node:diagnostics_channel')
-  subscribe(LISTENS, (message) => {
+  const slots = readSlots(env)
+  subscribe(LISTENS, async (message) => {
     const { server } = message as { server: Server }
-    // What cannot be loaded leaves the server as it is: it is drained by the kernel's view.
-    import('./main.ts').then(({ onListening }) => onListening(server)).catch(() => undefined)
+    try {
+      const position = positionOf(server, slots)
+      if (position >= 0) (await import('./main.ts')).onListening(server, position)
+    } catch (_) {
+      // What cannot be loaded leaves the server as it is: it is drained by the kernel's view.
+    }
   })
 }
 

@@ -1,5 +1,5 @@
-/** Which slot of its generation a server listens on. */
-import { fstatSync } from 'node:fs'
+/** Which slot of its generation a server listens on. Read by a Node of any age. */
+import type { Server } from 'node:net'
 import type { HttpServer } from './internals.ts'
 
 /** Of the variables DEVSOCK_SLOTS and DEVSOCK_ADOPT (native/adopt/start.c), by position. */
@@ -10,17 +10,19 @@ export interface Slots {
 }
 
 export function readSlots({ DEVSOCK_SLOTS, DEVSOCK_ADOPT }: NodeJS.ProcessEnv): Slots {
-  const ports = DEVSOCK_ADOPT?.split(',') ?? []
+  const inodes = DEVSOCK_SLOTS ? DEVSOCK_SLOTS.split(',') : []
+  const ports = DEVSOCK_ADOPT ? DEVSOCK_ADOPT.split(',') : []
   return {
-    inodes: DEVSOCK_SLOTS?.split(',').map(Number) ?? [],
+    inodes: inodes.map(Number),
     ports: ports.map((port) => port.split('=').map(Number).filter(Boolean)),
   }
 }
 
 /** -1: it has none of the generation's. */
-export function positionOf(server: HttpServer, { inodes, ports }: Slots): number {
-  const fd = server._handle?.fd
-  if (fd !== undefined && fd >= 0) return inodes.indexOf(fstatSync(fd).ino)
+export function positionOf(server: Server, { inodes, ports }: Slots): number {
+  const { fstatSync } = require('node:fs') as typeof import('node:fs')
+  const { fd = -1 } = (server as HttpServer)._handle || {}
+  if (fd >= 0) return inodes.indexOf(fstatSync(fd).ino)
   // A worker of a cluster that shares by turns: the listener itself is its primary's.
   const address = server.address()
   return address !== null && typeof address === 'object'

@@ -1,5 +1,4 @@
 /** How a process that was booted ahead of its save waits, and what it loads meanwhile. Read by a Node of any age. */
-import { createRequire } from 'node:module'
 
 /** EX_TEMPFAIL of sysexits.h: the daemon starts another one, and takes it for no failure of the code. */
 const TRY_AGAIN = 75
@@ -31,7 +30,8 @@ export function standBy(fd: number): void {
 /** As the program will ask for them. The files that were read for it. */
 function loadAhead(packages: string[]): string[] {
   if (packages.length === 0) return []
-  const load = createRequire(process.argv[1] ?? `${process.cwd()}/`)
+  const { createRequire } = require('node:module') as typeof import('node:module')
+  const load = createRequire(process.argv[1] || `${process.cwd()}/`)
   for (const name of packages) {
     try {
       load(name)
@@ -42,8 +42,8 @@ function loadAhead(packages: string[]): string[] {
   }
   const modules = Object.keys(load.cache)
   // What a package is resolved by.
-  const manifests = modules.map((path) => /^.*\/node_modules\/(@[^/]+\/)?[^/]+\//.exec(path)?.[0])
-  return [...modules, ...manifests.flatMap((folder) => (folder ? [`${folder}package.json`] : []))]
+  const folders = modules.map((path) => /^.*\/node_modules\/(@[^/]+\/)?[^/]+\//.exec(path))
+  return [...modules, ...folders.flatMap((found) => (found ? [`${found[0]}package.json`] : []))]
 }
 
 const states = (paths: string[]) => new Map(paths.map((path) => [path, stateOf(path)]))

@@ -6,12 +6,12 @@ import { bump, nodeServer } from '../../rig/servers.ts'
 import { waiting } from '../../rig/standby.ts'
 import { swapOnSave, taken } from '../../rig/swap.ts'
 import { Wire } from '../../rig/wire.ts'
-import { INSTALL_TIME, installNewestNode } from './packages.ts'
+import { INSTALL_TIME, installNode } from './packages.ts'
 
 let command: string[]
 
 beforeAll(() => {
-  command = [installNewestNode(), 'api.mjs']
+  command = [installNode('newest-node'), 'api.mjs']
 }, INSTALL_TIME)
 
 /** Where nothing tells that a server waits, it is looked for after five seconds (doing/taken.ts). */

