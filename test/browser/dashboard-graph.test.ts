@@ -56,18 +56,26 @@ test('one request that starts four servers is seen as that: who woke whom, and w
   // Another tab of the same browser asks: it is the browser that started them.
   const tab = await page.context().newPage()
   await tab.goto(`http://localhost:${web}/`)
-  const story = page.getByRole('article', { name: /^chromium started 4 servers in / })
-  // The last of them was woken before it was ready.
-  await story
-    .getByRole('listitem')
-    .filter({ hasText: /^mail .*ready in / })
-    .waitFor()
-  expect(await story.getByRole('listitem').allTextContents()).toEqual([
-    expect.stringMatching(/^web #1woken by chromium, ready in /),
-    expect.stringMatching(/^api #1woken by web after .*, ready in /),
-    expect.stringMatching(/^db #1woken by api after .*, ready in /),
-    expect.stringMatching(/^mail #1woken by api after .*, ready in /),
-  ])
+  const stories = page.getByRole('article')
+  await expect
+    .poll(
+      async () => [
+        await stories.getByRole('heading').allTextContents(),
+        await stories.getByRole('listitem').allTextContents(),
+      ],
+      {
+        timeout: 10_000,
+      },
+    )
+    .toEqual([
+      [expect.stringMatching(/^chromium started 4 servers in /)],
+      [
+        expect.stringMatching(/^web #1woken by chromium, ready in /),
+        expect.stringMatching(/^api #1woken by web after .*, ready in /),
+        expect.stringMatching(/^db #1woken by api after .*, ready in /),
+        expect.stringMatching(/^mail #1woken by api after .*, ready in /),
+      ],
+    ])
 
   // The picture has the same, and so has the table for those who do not see it.
   const picture = page.getByRole('figure')

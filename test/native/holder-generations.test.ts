@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { release } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { memoryFile, sendDatagram } from '../../native/index.ts'
@@ -16,6 +17,10 @@ async function output(holder: TestHolder, daemon: HolderPeer, args: string[], mo
   await daemon.event('gone', id)
   return holder.said()
 }
+
+/** Nanoseconds. */
+const sliceOf = (pid: number): number =>
+  Number(/^se\.slice\s*:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/sched`, 'utf8'))?.[1])
 
 const isAlive = (pid: number): boolean => signal(pid, 0)
 
@@ -51,6 +56,19 @@ test('a generation without a slot is told of none', async () => {
   const code = `import os; print(sorted(k for k in os.environ if k.startswith(('LISTEN_', 'NODE_CHANNEL'))))`
   const text = await output(holder, daemon, python(code), { env: { LISTEN_FDS: '1', NODE_CHANNEL_FD: '3' } })
   expect(text).toBe('[]\n')
+})
+
+test('the holder asks for short slices of the processor, and its generations have the usual ones', async () => {
+  const { holder, daemon } = await TestHolder.start()
+  await using _ = holder
+  const { fields } = await daemon.do('spawn', [], [holder.spec('usual', { args: ['sleep', '1000'] })])
+  // Before Linux 6.12 all are of one length.
+  const [major = 0, minor = 0] = release().split('.').map(Number)
+  const shortest = major > 6 || (major === 6 && minor >= 12) ? 100_000 : sliceOf(process.pid)
+  expect(sliceOf(holder.pid)).toBe(shortest)
+  expect(sliceOf(Number(fields[0]))).toBe(sliceOf(process.pid))
+  await daemon.do('signal', ['usual', 9, 'group'])
+  await daemon.event('gone', 'usual')
 })
 
 test('signals, limits, umask, folder and environment are those of the spec', async () => {

@@ -59,8 +59,9 @@ ${graceful ? GRACEFUL : ''}`,
 
 const python = '/usr/bin/python3'
 const WSGI = `def app(environ, start):
-    start('200 OK', [('Content-Length', '2')])
-    return [b'v1']
+    body = b'v1'
+    start('200 OK', [('Content-Length', str(len(body)))])
+    return [body]
 `
 const ASGI = `async def app(scope, receive, send):
     await send({'type': 'http.response.start', 'status': 200, 'headers': []})
