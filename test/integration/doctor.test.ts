@@ -1,5 +1,6 @@
 /** What keeps devsock from working here is named, with what to do; exit code 1 only then. */
 import { chmod } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Rig } from '../rig/rig.ts'
 import { nodeServer } from '../rig/servers.ts'
@@ -97,8 +98,16 @@ test('a folder that others can reach into is a finding, not the end of the exami
 test.each([
   { service: { adopt: false }, why: 'adopt is false', hint: 'remove adopt: false' },
   { service: { env: { DEVSOCK: '0' } }, why: 'DEVSOCK=0 in its environment', hint: 'unset it' },
-])('a service that was not adopted is told why: $why', async ({ service, why, hint }) => {
+  {
+    // busybox-static, whose program is static; it stays in the foreground.
+    service: { command: 'busybox httpd -f -p $PORT', adopt: 'preload' },
+    why: 'it is static, or Go',
+    hint: 'remove adopt: "preload"',
+  },
+  { service: {}, folder: 'a state', why: 'cannot be preloaded from its folder', hint: 'DEVSOCK_STATE_DIR' },
+])('a service that was not adopted is told why: $why', async ({ service, folder = 'state', why, hint }) => {
   await using rig = await Rig.create()
+  rig.env.DEVSOCK_STATE_DIR = join(rig.root, folder)
   const port = await rig.port()
   await rig.write({ 'server.mjs': BINDS(port) })
   await rig.configure({ web: { command: 'node server.mjs', listen: port, watch: ['*.mjs'], ...service } })
