@@ -334,6 +334,10 @@ Result<size_t> Generations::signal(const std::string& id, int number, Scope scop
   return scope == Scope::group ? members : members + signal_strays(*table, *generation, number);
 }
 
+void Generations::go_on(const Generation& generation) {
+  if (generation.holds_group()) ::kill(-generation.pid, SIGCONT);
+}
+
 Result<std::vector<pid_t>> Generations::strays(const std::string& id) {
   const Generation* generation = find(id);
   if (generation == nullptr) return no_such(id);

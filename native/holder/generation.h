@@ -100,6 +100,8 @@ class Generations {
   Failed call(const std::string& id);
   /// The number of processes that were signalled; ESRCH when the generation has gone.
   Result<size_t> signal(const std::string& id, int number, Scope scope);
+  /// SIGCONT to the group, without a look at who is in it.
+  static void go_on(const Generation& generation);
   /// Living descendants outside of the group.
   Result<std::vector<pid_t>> strays(const std::string& id);
   /// EBUSY while anything of it is left.

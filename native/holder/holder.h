@@ -107,9 +107,13 @@ class Holder {
   struct Tripwire {
     UniqueFd files;
     /// The slot that new connections go to then.
-    uint32_t index;
+    uint32_t index = 0;
     Watch watch;
+    /// Its processes stop in the moment of the save.
+    bool stops = false;
   };
+  void set_stops(const Generation& generation, Tripwire& wire, bool on);
+  bool untrip(const std::string& generation);
   [[nodiscard]] bool has_tripped(const std::string& generation) const;
   void trip(const std::string& generation);
   void tell_receivers(const std::string& generation, const std::vector<std::string>& event,
@@ -136,6 +140,8 @@ class Holder {
   HeldSocket* find_socket(const std::string& name);
   Result<HeldSocket*> find_slot(const std::string& name, const std::string& index);
   Failed enter(std::unique_ptr<HeldSocket> socket);
+  /// Who waits in that slot is led to the steered one. Their number.
+  Result<size_t> relay_queue(HeldSocket& socket, uint32_t index);
   void on_slot(const std::string& name, uint32_t index, uint32_t events);
   void on_shut(const std::string& name, uint32_t index);
   void revive(const std::string& name);

@@ -101,7 +101,10 @@ Result<Reply> Holder::receive(Call call) {
   // Before the reply, and the program knows: what it hears is of what it asked for.
   if (drain != drains_.end() && drain->second.asked) call.peer.send({"!", "drain"});
   const auto wire = tripwires_.find(generation->id);
-  if (wire != tripwires_.end()) call.peer.send({"!", "tripwire"}, {wire->second.files.get()});
+  if (wire != tripwires_.end()) {
+    set_stops(*generation, wire->second, false);
+    call.peer.send({"!", "tripwire"}, {wire->second.files.get()});
+  }
   offer(slot.socket);
   return Reply{{slot.socket}, {}};
 }

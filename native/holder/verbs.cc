@@ -256,11 +256,15 @@ Result<Reply> Holder::relay(Call call) {
   HeldSocket& socket = **found;
   const auto index = *parse_number<uint32_t>(call.args[1]);
   if (index == socket.record().steered) return malformed("relay: connections go to that slot");
-  const auto target = connectable(socket.address());
-  if (!target) return malformed("relay: no address");
-  auto count = relays_.take(socket.slot(index).listener.get(), *target);
+  auto count = relay_queue(socket, index);
   if (!count) return count.error();
   return Reply{{std::to_string(*count)}, {}};
+}
+
+Result<size_t> Holder::relay_queue(HeldSocket& socket, uint32_t index) {
+  const auto target = connectable(socket.address());
+  if (!target) return malformed("relay: no address");
+  return relays_.take(socket.slot(index).listener.get(), *target);
 }
 
 Result<Reply> Holder::fetch(Call call) {

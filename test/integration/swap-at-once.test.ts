@@ -1,8 +1,10 @@
 /** A save steers in the moment in which it is made: no answer is of the old code after it, whoever is busy or gone. */
+import { execFileSync } from 'node:child_process'
 import { readdir, readlink, rename, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually } from '../rig/eventually.ts'
+import { stateOf } from '../rig/processes.ts'
 import { Rig } from '../rig/rig.ts'
 import { bump, nodeServer } from '../rig/servers.ts'
 import { waiting } from '../rig/standby.ts'
@@ -88,29 +90,90 @@ test('a request on a connection that is open waits too, though daemon and holder
   ).toBe('v2')
 })
 
-test('a server that is no Node gets no client from the moment on in which the holder sees the save', async () => {
-  const source = `from http.server import BaseHTTPRequestHandler, HTTPServer
+/** `v1` by a thread a connection, in a server that has a process of its own, which its parent waits for. */
+const PYTHON = `import os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 VERSION = 'v1'
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
         self.end_headers()
         self.wfile.write(VERSION.encode())
-HTTPServer(('127.0.0.1', PORT), Handler).serve_forever()
+if os.fork() == 0:
+    ThreadingHTTPServer(('127.0.0.1', PORT), Handler).serve_forever()
+os.wait()
 `
-  const { rig, port } = await swapOnSave('')
-  await using _ = rig
-  await rig.write({ 'api.py': source.replace('PORT', String(port)) })
+
+/** Answers with what the file `api.txt` had at its start; nothing of devsock can be in its process. */
+const GO = `package main
+
+import (
+	"net/http"
+	"os"
+)
+
+func main() {
+	version, _ := os.ReadFile("api.txt")
+	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { w.Write(version) })
+	panic(http.ListenAndServe(":"+os.Getenv("PORT"), nil))
+}
+`
+
+async function python(): Promise<{ rig: Rig; port: number }> {
+  const rig = await Rig.create()
+  const port = await rig.port()
+  await rig.write({ 'api.py': PYTHON.replace('PORT', String(port)) })
   await rig.configure({ api: { command: ['/usr/bin/python3', 'api.py'], listen: port, watch: ['*.py'] } })
+  return { rig, port }
+}
+
+async function go(): Promise<{ rig: Rig; port: number }> {
+  const rig = await Rig.create({ files: { 'api.txt': "'v1'", 'api.go': GO } })
+  const port = await rig.port()
+  const env = { ...process.env, CGO_ENABLED: '0' }
+  execFileSync('go', ['build', '-o', 'server', 'api.go'], { cwd: rig.dir, env })
+  await rig.configure({ api: { command: ['./server'], listen: port, watch: ['api.txt'] } })
+  return { rig, port }
+}
+
+test.each([
+  ['Python', 'api.py', python],
+  ['static Go', 'api.txt', go],
+])(
+  'a server of %s is stopped by the save itself, though daemon and holder are busy',
+  async (_, file, made) => {
+    const { rig, port } = await made()
+    await using _rig = rig
+    await rig.up()
+    await rig.request(port)
+    await armed(rig)
+    const server = (await rig.service('api')).pid ?? 0
+    // Whoever is being served is served to the end.
+    const busy = [await rig.daemonPid(), await rig.holderPid()]
+    const save = async () => {
+      await rig.edit(file, bump)
+      expect(stateOf(server)).toBe('T')
+    }
+    // One after the other: each of them is answered, and by nobody that has not read the file.
+    const answers = await askAfterSave(busy, save, () => Promise.all([rig.request(port), rig.request(port)]))
+    expect(answers.map(({ body }) => body.replaceAll("'", ''))).toEqual(['v2', 'v2'])
+    expect((await rig.succeed('logs', 'api')).stdout).not.toMatch(/error/i)
+  },
+)
+
+test('a holder that dies while a server is stopped is followed by one that lets it go on', async () => {
+  const { rig, port } = await python()
+  await using _ = rig
+  await rig.up()
   await rig.request(port)
   await armed(rig)
   const holder = await rig.holderPid()
-  const save = async () => {
-    await rig.edit('api.py', bump)
-    await seen(holder)
-  }
-  const answer = await askAfterSave([await rig.daemonPid()], save, () => rig.request(port))
-  expect(answer.body).toBe('v2')
+  process.kill(holder, 'SIGSTOP')
+  await rig.edit('api.py', bump)
+  const answer = rig.request(port)
+  process.kill(holder, 'SIGKILL')
+  expect((await answer).body).toBe('v2')
+  expect((await rig.service('api')).lastExit).toMatchObject({ signal: 'SIGTERM' })
 })
 
 test('a daemon that is killed just after the save leaves nobody waiting', async () => {

@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { tripwire } from '../../native/index.ts'
-import { type HolderPeer, open, TestHolder } from './holder-rig.ts'
+import { stateOf } from '../rig/processes.ts'
+import { answering, fetchFrom, type HolderPeer, open, TestHolder } from './holder-rig.ts'
 import { Program } from './moves-rig.ts'
 
 interface Scene extends AsyncDisposable {
+  holder: TestHolder
   daemon: HolderPeer
   port: number
   old: Program
@@ -15,17 +17,18 @@ interface Scene extends AsyncDisposable {
   path(name: string): string
 }
 
-/** A socket `a` whose generation on slot 0 receives; slot 1 is there; a file. */
-async function scene(): Promise<Scene> {
+/** A socket `a` whose generation on slot 0 receives, unless said; slot 1 is there; a file. */
+async function scene(receives = true): Promise<Scene> {
   const { holder, daemon } = await TestHolder.start()
   const { fields } = await daemon.do('bind', ['a', 'loopback:0', 64, '600'])
   const old = await Program.start(holder, daemon, 'old', '0 http a')
-  await old.ask('receive', [0])
+  if (receives) await old.ask('receive', [0])
   await daemon.do('fresh', ['a', 1])
   const folder = mkdtempSync(join(tmpdir(), 'devsock-tripwire-'))
   const path = (name: string) => join(folder, name)
   writeFileSync(path('code'), '1')
   return {
+    holder,
     daemon,
     port: Number(fields[0]),
     old,
@@ -162,4 +165,79 @@ test('what makes no sense is refused, and changes nothing', async () => {
   expect((await at.old.ask('tripwire', ['old'])).answer).toBe('EPERM')
   writeFileSync(at.file, '2')
   expect(await steered(at.daemon)).toBe('0')
+})
+
+/** A generation `still` on slot 0, which does not receive, with slot 1 and who answers there. */
+async function still(holder: TestHolder, daemon: HolderPeer): Promise<{ pid: number; port: number }> {
+  const { fields } = await daemon.do('bind', ['a', 'loopback:0', 64, '600'])
+  await daemon.do('fresh', ['a', 1])
+  const spec = (id: string, slot: number) =>
+    holder.spec(id, { args: answering(id), slots: [`${slot} http a`] })
+  const { fields: started } = await daemon.do('spawn', [], [spec('still', 0)])
+  await daemon.do('spawn', [], [spec('next', 1)])
+  return { pid: Number(started[0]), port: Number(fields[0]) }
+}
+
+/** Does it while the holder is busy. */
+async function whileBusy<T>(holder: TestHolder, work: () => T): Promise<T> {
+  process.kill(holder.pid, 'SIGSTOP')
+  try {
+    return await work()
+  } finally {
+    process.kill(holder.pid, 'SIGCONT')
+  }
+}
+
+test('a generation that does not receive is stopped by the save, once, until who came since is led to the next slot', async () => {
+  const { holder, daemon } = await TestHolder.start()
+  await using _ = holder
+  const { pid, port } = await still(holder, daemon)
+  const file = join(holder.dir, 'code')
+  writeFileSync(file, '1')
+  using files = tripwire([file])
+  await daemon.do('tripwire', ['still', 1], [files])
+  const answers = await whileBusy(holder, () => {
+    writeFileSync(file, '2')
+    expect(stateOf(pid)).toBe('T')
+    return [fetchFrom({ port }), fetchFrom({ port })]
+  })
+  expect(await Promise.all(answers)).toEqual(['next', 'next'])
+  await daemon.event('tripped', 'still')
+  expect(stateOf(pid)).not.toBe('T')
+  writeFileSync(file, '3')
+  expect(stateOf(pid)).not.toBe('T')
+})
+
+test('nobody is stopped by the save of a file that does not count any more', async () => {
+  const { holder, daemon } = await TestHolder.start()
+  await using _ = holder
+  const { pid } = await still(holder, daemon)
+  const file = join(holder.dir, 'code')
+  writeFileSync(file, '1')
+  using files = tripwire([file])
+  await daemon.do('tripwire', ['still', 1], [files])
+  await daemon.do('tripwire', ['still'])
+  writeFileSync(file, '2')
+  expect(stateOf(pid)).not.toBe('T')
+})
+
+test('a generation that receives, from the start or later, is not stopped: it lets go by itself', async () => {
+  await using at = await scene()
+  await armed(at)
+  const { pid } = at.old
+  await whileBusy(at.holder, () => {
+    writeFileSync(at.file, '2')
+    expect(stateOf(pid)).not.toBe('T')
+  })
+  await at.daemon.event('tripped')
+
+  await using other = await scene(false)
+  using files = tripwire([other.file])
+  await other.daemon.do('tripwire', ['old', 1], [files])
+  await other.old.ask('receive', [0])
+  await whileBusy(other.holder, () => {
+    writeFileSync(other.file, '2')
+    expect(stateOf(other.old.pid)).not.toBe('T')
+  })
+  await other.daemon.event('tripped')
 })

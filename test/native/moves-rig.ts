@@ -13,7 +13,10 @@ export class Program implements Disposable {
   readonly #socket: Socket
   readonly #lines: AsyncIterator<string>
 
-  private constructor(socket: Socket, lines: Interface) {
+  readonly pid: number
+
+  private constructor(pid: number, socket: Socket, lines: Interface) {
+    this.pid = pid
     this.#socket = socket
     this.#lines = lines[Symbol.asyncIterator]()
   }
@@ -32,10 +35,10 @@ export class Program implements Disposable {
       slots: [slot],
       env: { HOLDER: holder.socketPath },
     })
-    await daemon.do('spawn', [], [spec])
+    const { fields } = await daemon.do('spawn', [], [spec])
     const connected = once(server, 'connection') as Promise<[Socket]>
     const [socket] = await withDeadline(connected, () => `${id}\n${holder.said()}`)
-    const program = new Program(socket, createInterface(socket))
+    const program = new Program(Number(fields[0]), socket, createInterface(socket))
     await program.do('hello')
     return program
   }

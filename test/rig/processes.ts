@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { eventually } from './eventually.ts'
 
@@ -32,6 +33,10 @@ export async function processesWith(entries: string[]): Promise<Process[]> {
   }
   return found
 }
+
+/** `R`, `S`, `T` … of proc_pid_stat(5). */
+export const stateOf = (pid: number): string | undefined =>
+  /^\d+ \(.*\) (\S)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]
 
 /** Sends a signal to a process, or with a negative pid to a group; false when nobody is there. */
 export function signal(pid: number, name: NodeJS.Signals | 0): boolean {
