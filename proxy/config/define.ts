@@ -95,7 +95,8 @@ export interface ServiceConfig {
   watch?: string | string[] | false
   /**
    * How a change replaces the running generation. `hold` (default): new connections wait for the new one, no old code is served.
-   * `overlap`: the old one serves until the new one is ready. `exclusive`: the old one ends first.
+   * `overlap`: the old one serves until the new one is ready. `exclusive`: the old one ends first;
+   * the default of a framework that can run once in a folder, in the short form.
    */
   swap?: 'hold' | 'overlap' | 'exclusive'
   /** A signal that a change sends to its first process instead of a swap, for servers that replace their own workers: `SIGHUP`. */

@@ -11,6 +11,8 @@ export interface Framework {
   reloads: boolean | RegExp
   /** Where the command names another port, in a way of its own; the first group is the port. */
   portIn?: RegExp
+  /** There cannot be two of it in one folder: what a service's `swap` is if nobody says otherwise. */
+  swap?: 'exclusive'
   /** What surprises people who put it behind a held socket. */
   quirks: string | null
 }
@@ -55,14 +57,16 @@ export const FRAMEWORKS: readonly Framework[] = [
     command: program('next\\s+dev', 'next\\s+start', 'next(?=\\s*$|\\s+-)'),
     port: 3000,
     reloads: true,
-    quirks: 'one `next dev` a folder: it holds .next/dev/lock, so that swaps have to be exclusive',
+    swap: 'exclusive',
+    quirks: 'one `next dev` a folder: it holds .next/dev/lock',
   },
   {
     name: 'Nuxt',
     command: program('nuxt', 'nuxi'),
     port: 3000,
     reloads: true,
-    quirks: 'runs its server in a process of its own',
+    quirks:
+      'runs its server in a process of its own; its HMR WebSocket has another port, 24678 or one of the next',
   },
   { name: 'Astro', command: program('astro'), port: 4321, reloads: true, quirks: null },
   {
@@ -105,7 +109,8 @@ export const FRAMEWORKS: readonly Framework[] = [
     command: program('gatsby\\s+develop'),
     port: 8000,
     reloads: true,
-    quirks: 'one `gatsby develop` a folder: it holds .cache, so that swaps have to be exclusive',
+    swap: 'exclusive',
+    quirks: 'one `gatsby develop` a folder: it holds .cache',
   },
   {
     name: 'Eleventy',
@@ -266,6 +271,14 @@ export const FRAMEWORKS: readonly Framework[] = [
     command: /\bspring-boot:run\b|\bbootRun\b|\bquarkus:dev\b|\bquarkusDev\b/,
     port: 8080,
     reloads: /quarkus/,
+    portIn: /server\.port=(\d+)/,
+    quirks: 'slow to start: give ready.timeout room',
+  },
+  {
+    name: 'Java',
+    command: program('java(?=\\s+(?:-|\\S+\\.java))', 'mvn\\s+exec:java', 'jbang'),
+    port: 8080,
+    reloads: false,
     portIn: /server\.port=(\d+)/,
     quirks: 'slow to start: give ready.timeout room',
   },

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import type { SwapPolicy } from '../protocol.ts'
 import { resolveCommand } from './command.ts'
 import { factsOf } from './detect.ts'
 import { milliseconds } from './duration.ts'
@@ -52,9 +53,7 @@ export async function resolveService(
         )
       : null
   const detected =
-    written.listen === undefined && command !== null
-      ? await usualPort(command.text, cwd, path, complain)
-      : null
+    written.listen === undefined && command !== null ? await detect(command.text, cwd, path, complain) : null
   const listen = written.listen ?? detected?.listen ?? false
   const sockets = resolveSockets(listen, [...path, 'listen'], cwd, complain)
   const worker = listen === false
@@ -86,7 +85,7 @@ export async function resolveService(
     sockets,
     start: written.start ?? (worker ? 'eager' : 'on-demand'),
     watch,
-    swap: written.swap ?? 'hold',
+    swap: written.swap ?? detected?.swap ?? 'hold',
     reload: written.reload ?? null,
     ready,
     drainMs: milliseconds(written.drain, DRAIN_MS),
@@ -131,17 +130,18 @@ async function resolveCwd(
   return cwd
 }
 
-/** Where a service without `listen` listens: where its framework always does. */
-async function usualPort(
+/** Of a service without `listen`: where its framework always listens, and how it can be swapped. */
+async function detect(
   command: string,
   cwd: string,
   path: Path,
   report: Report,
-): Promise<{ listen: FullListen; files: string[] } | null> {
+): Promise<{ listen: FullListen; swap?: SwapPolicy | undefined; files: string[] } | null> {
   const folder = await readFolder(cwd)
   const recognised = recognise(command, factsOf(folder))
   const files = [...folder.contents.keys()].map((file) => resolve(cwd, file))
-  if (recognised?.port) return { listen: { address: recognised.port }, files }
+  if (recognised?.port)
+    return { listen: { address: recognised.port }, swap: recognised.framework.swap, files }
   report({
     path: [...path, 'listen'],
     message: recognised

@@ -27,13 +27,15 @@ export async function proposeStarter(dir: string): Promise<Starter> {
   return { dir, services, file: { name: 'devsock.config.ts', content: program(written, isInstalled(dir)) } }
 }
 
-type Written = string | { command: string; listen: unknown; watch?: string[] }
+type Written = string | { command: string; listen: unknown; watch?: string[]; swap?: string }
 
 /** The short form where it says it all. */
 function writtenAs({ command, port, watch, binds }: Proposal, folder: Folder): Written {
-  if (watch === null && recognise(command, factsOf(folder))?.port === port) return command
+  const recognised = recognise(command, factsOf(folder))
+  if (watch === null && recognised?.port === port) return command
   const listen = binds === undefined ? port : { address: port, binds }
-  return { command, listen, ...(watch && { watch }) }
+  const swap = recognised?.framework.swap
+  return { command, listen, ...(watch && { watch }), ...(swap && { swap }) }
 }
 
 function program(services: Record<string, Written>, installed: boolean): string {

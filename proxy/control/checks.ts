@@ -6,7 +6,12 @@ export interface Check {
   hint: string | null
 }
 
-export const fine = (name: string, message: string): Check => ({ name, ok: true, message, hint: null })
+export const fine = (name: string, message: string, hint: string | null = null): Check => ({
+  name,
+  ok: true,
+  message,
+  hint,
+})
 
 export const wrong = (name: string, message: string, hint: string): Check => ({
   name,

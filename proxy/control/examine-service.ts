@@ -1,3 +1,6 @@
+import { factsOf } from '../config/detect.ts'
+import { readFolder } from '../config/folder.ts'
+import { recognise } from '../config/recognise.ts'
 import type { PortListing, ServiceStatus } from '../protocol.ts'
 import type { Context } from '../services/context.ts'
 import { portElsewhere } from '../services/elsewhere.ts'
@@ -35,7 +38,14 @@ export async function examineService(
   }
   if (failed) return wrong(name, reason.message, reason.hint ?? `devsock logs ${name}`)
   const next = member.runner.state.standby?.pid
-  return fine(name, `${state}, ${how(handover)}${next ? `; the next process waits (pid ${next})` : ''}`)
+  const waits = next ? `; the next process waits (pid ${next})` : ''
+  return fine(name, `${state}, ${how(handover)}${waits}`, await whatSurprises(unit.service))
+}
+
+/** About its framework, where one is known. */
+async function whatSurprises({ command, cwd }: Member['unit']['service']): Promise<string | null> {
+  const { framework } = recognise(command, factsOf(await readFolder(cwd))) ?? {}
+  return framework?.quirks ? `${framework.name}: ${framework.quirks}` : null
 }
 
 /** What of its configuration or environment kept a service from being adopted; null: nothing did. */

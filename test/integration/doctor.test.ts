@@ -69,6 +69,18 @@ test('how each service takes its socket is said', async () => {
   expect(byName(found, 'idle')?.message).toContain('shows when it runs')
 })
 
+test('what surprises people of its framework is said of a service that is fine', async () => {
+  await using rig = await Rig.create({
+    files: { 'package.json': { scripts: { dev: 'php -S localhost:$PORT' } } },
+  })
+  await rig.configure({ web: { command: 'npm run dev', listen: await rig.port() } })
+  await rig.up()
+  expect(byName(await report(rig), 'web')).toMatchObject({
+    ok: true,
+    hint: expect.stringContaining('PHP: one request at a time'),
+  })
+})
+
 test('a server that listens elsewhere is named with both ports, and how to map them', async () => {
   await using rig = await Rig.create()
   const [held, other] = [await rig.port(), await rig.port()]

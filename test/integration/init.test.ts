@@ -67,10 +67,11 @@ test('without a package.json it is JSON', async () => {
 })
 
 test('of two servers with one usual port the second is mapped to the next', async () => {
-  const scripts = { 'dev:a': 'vite', 'dev:b': 'vite' }
+  const scripts = { 'dev:a': 'vite', 'dev:b': 'vite', 'dev:c': 'next dev', 'dev:d': 'next dev' }
   await using rig = await Rig.create({ files: { 'package.json': { scripts } } })
   await rig.succeed('init', '--yes')
-  expect(await configuration(rig)).toContain('listen: { address: 5174, binds: 5173 }')
+  expect(await configuration(rig)).toContain('listen: { address: 5174, binds: 5173 } }')
+  expect(await configuration(rig)).toContain("listen: { address: 3001, binds: 3000 }, swap: 'exclusive' }")
   await rig.succeed('check')
 })
 

@@ -1,4 +1,5 @@
 /** `web: 'npm run dev'` is all that a fresh project needs: the port is its framework's, the server is adopted. */
+import { connect } from 'node:net'
 import { beforeAll, expect, test } from 'vitest'
 import { listeningPorts } from '../rig/ports.ts'
 import { type Files, Rig } from '../rig/rig.ts'
@@ -41,6 +42,14 @@ test.each([
   }
   await rig.succeed('wait', 'web')
   expect(await rig.service('web')).toMatchObject({ state: 'ready', generation: 1, handover: 'preload' })
+  // Next holds a lock: there cannot be two of it in one folder, and this one has half a request to wait for.
+  const wire = connect({ port, host: '127.0.0.1' })
+  wire.write('GET / HTTP/1.1\r\n')
+  await rig.eventually(async () => (await rig.service('web')).sockets[0]?.open === 1)
+  await rig.succeed('restart', 'web')
+  expect((await rig.request(port, '/', { deadline: FIRST_ANSWER })).body).toContain('fresh')
+  expect(await rig.service('web')).toMatchObject({ state: 'ready', generation: 2, crashes: 0 })
+  wire.destroy()
 })
 
 test('with --auto-ports, a program that insists on its usual port lives on a free one', async () => {

@@ -76,6 +76,8 @@ describe('a server is known by its command', () => {
     ['cargo run', 'axum 3000 -', ['axum']],
     ['./mvnw spring-boot:run', 'Spring 8080 -'],
     ['./gradlew bootRun', 'Spring 8080 -'],
+    ['java Server.java', 'Java 8080 -'],
+    ['java -jar target/shop.jar --server.port=8081', 'Java 8081 -'],
     ['dotnet watch', '.NET 5000 reloads'],
     ['dotnet run --urls http://localhost:5005', '.NET 5005 -'],
     ['deno serve main.ts', 'Deno 8000 -'],
@@ -92,7 +94,7 @@ describe('a server is known by its command', () => {
   test('every framework that is promised is in the table', () => {
     const names = new Set(FRAMEWORKS.map(({ name }) => name))
     const promised =
-      'Vite Next Nuxt Astro SvelteKit Remix Angular webpack-dev-server Storybook Express Fastify Hono Nest Flask Django FastAPI uvicorn gunicorn Rails puma PHP Laravel Go Rust Spring .NET Deno Bun'
+      'Vite Next Nuxt Astro SvelteKit Remix Angular webpack-dev-server Storybook Express Fastify Hono Nest Flask Django FastAPI uvicorn gunicorn Rails puma PHP Laravel Go Rust Java Spring .NET Deno Bun'
     for (const name of [...promised.split(' '), 'React Router']) expect(names).toContain(name)
   })
 })

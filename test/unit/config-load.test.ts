@@ -151,6 +151,16 @@ describe('a configuration is resolved', () => {
     expect(project.files).toContain(folder.file('api/package.json'))
   })
 
+  test('the short form of what can run once in a folder is swapped exclusively, unless it says otherwise', async () => {
+    await using folder = await TestFolder.with({
+      'devsock.config.json': {
+        services: { a: 'next dev', b: { command: 'next dev -p 3001', swap: 'hold' }, c: 'vite' },
+      },
+    })
+    const { services } = await folder.load()
+    expect(services.map(({ swap }) => swap)).toEqual(['exclusive', 'hold', 'hold'])
+  })
+
   test('from "devsock" in package.json', async () => {
     await using folder = await TestFolder.with({
       'package.json': { name: 'x', devsock: { services: { a: { command: 'x', listen: 1 } } } },
