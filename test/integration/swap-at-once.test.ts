@@ -152,7 +152,7 @@ test.each([
     const busy = [await rig.daemonPid(), await rig.holderPid()]
     const save = async () => {
       await rig.edit(file, bump)
-      expect(stateOf(server)).toBe('T')
+      await eventually(() => stateOf(server) === 'T')
     }
     // One after the other: each of them is answered, and by nobody that has not read the file.
     const answers = await askAfterSave(busy, save, () => Promise.all([rig.request(port), rig.request(port)]))

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { tripwire } from '../../native/index.ts'
+import { eventually } from '../rig/eventually.ts'
 import { stateOf } from '../rig/processes.ts'
 import { answering, fetchFrom, type HolderPeer, open, TestHolder } from './holder-rig.ts'
 import { Program } from './moves-rig.ts'
@@ -179,7 +180,7 @@ async function still(holder: TestHolder, daemon: HolderPeer): Promise<{ pid: num
 }
 
 /** Does it while the holder is busy. */
-async function whileBusy<T>(holder: TestHolder, work: () => T): Promise<T> {
+async function whileBusy<T>(holder: TestHolder, work: () => T | Promise<T>): Promise<T> {
   process.kill(holder.pid, 'SIGSTOP')
   try {
     return await work()
@@ -196,12 +197,13 @@ test('a generation that does not receive is stopped by the save, once, until who
   writeFileSync(file, '1')
   using files = tripwire([file])
   await daemon.do('tripwire', ['still', 1], [files])
-  const answers = await whileBusy(holder, () => {
+  const answers = await whileBusy(holder, async () => {
     writeFileSync(file, '2')
-    expect(stateOf(pid)).toBe('T')
-    return [fetchFrom({ port }), fetchFrom({ port })]
+    const asked = [fetchFrom({ port }), fetchFrom({ port })]
+    await eventually(() => stateOf(pid) === 'T')
+    return { asked }
   })
-  expect(await Promise.all(answers)).toEqual(['next', 'next'])
+  expect(await Promise.all(answers.asked)).toEqual(['next', 'next'])
   await daemon.event('tripped', 'still')
   expect(stateOf(pid)).not.toBe('T')
   writeFileSync(file, '3')
