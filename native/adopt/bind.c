@@ -157,20 +157,16 @@ EXPORTED int shutdown(int fd, int how) {
 
 /* A program that lives on another port than it believes reaches itself. */
 EXPORTED int connect(int fd, const struct sockaddr *address, socklen_t size) {
-  for (int position = 0; position < slot_count; position++) {
-    const struct slot *slot = &slots[position];
-    if (slot->port == slot->held || slot->port == 0 || port_of(address, size) != slot->port) continue;
-    if (!is_loopback(address)) break;
-    union {
-      struct sockaddr any;
-      struct sockaddr_in inet;
-      struct sockaddr_in6 inet6;
-    } held;
-    size = address->sa_family == AF_INET ? sizeof held.inet : sizeof held.inet6;
-    __builtin_memcpy(&held, address, size);
-    if (address->sa_family == AF_INET) held.inet.sin_port = htons(slot->held);
-    else held.inet6.sin6_port = htons(slot->held);
-    return next_connect(fd, &held.any, size);
-  }
-  return next_connect(fd, address, size);
+  const int position = slot_count == 0 ? -1 : slot_for(fd, address, size);
+  if (position < 0 || !is_loopback(address)) return next_connect(fd, address, size);
+  union {
+    struct sockaddr any;
+    struct sockaddr_in inet;
+    struct sockaddr_in6 inet6;
+  } held;
+  size = address->sa_family == AF_INET ? sizeof held.inet : sizeof held.inet6;
+  __builtin_memcpy(&held, address, size);
+  if (address->sa_family == AF_INET) held.inet.sin_port = htons(slots[position].held);
+  else held.inet6.sin6_port = htons(slots[position].held);
+  return next_connect(fd, &held.any, size);
 }
