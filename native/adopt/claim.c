@@ -27,8 +27,8 @@ static bool send_text(int fd, const char *text, size_t size) {
   return syscall(SYS_sendto, fd, text, size, MSG_NOSIGNAL, NULL, 0) == (long)size;
 }
 
-/* One message, and its descriptor, else -1 in *fd. */
-static ssize_t receive(int from, char *text, int *fd) {
+/* One message, and its descriptor, else -1 in *fd. A program's timer may interrupt it again and again. */
+static ssize_t receive(int from, char *text, int *fd, int64_t deadline) {
   union {
     struct cmsghdr header;
     char bytes[CMSG_SPACE(sizeof(int))];
@@ -39,7 +39,7 @@ static ssize_t receive(int from, char *text, int *fd) {
   long size;
   do {
     size = syscall(SYS_recvmsg, from, &message, MSG_CMSG_CLOEXEC);
-  } while (size < 0 && errno == EINTR);
+  } while (size < 0 && errno == EINTR && now_ms() < deadline);
   *fd = -1;
   const struct cmsghdr *item = size > 0 ? CMSG_FIRSTHDR(&message) : NULL;
   if (item != NULL && item->cmsg_level == SOL_SOCKET && item->cmsg_type == SCM_RIGHTS) {
@@ -48,11 +48,16 @@ static ssize_t receive(int from, char *text, int *fd) {
   return size;
 }
 
+static const char silence[] = "the holder did not answer within a second";
+
 /* Of `SEQ ok …`, NUL between the fields. */
 static bool is_ok(const char *text, ssize_t size) { return size >= 4 && __builtin_memcmp(text + 1, "\0ok", 3) == 0; }
 
 /* false in *again: the holder answered, and nothing will change that. */
-static int ask(int position, int64_t left_ms, bool *again, const char **why) {
+static int ask(int position, int64_t deadline, bool *again, const char **why) {
+  const int64_t left_ms = deadline - now_ms();
+  /* 0 would be no limit. */
+  if (left_ms <= 0) return -1;
   const int fd = (int)syscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
   *why = "no socket could be made to ask the holder";
   if (fd < 0) return -1;
@@ -65,12 +70,13 @@ static int ask(int position, int64_t left_ms, bool *again, const char **why) {
   char reply[REPLY_BYTES];
   int slot = -1;
   int none = -1;
-  *why = "the holder did not answer within a second";
+  *why = silence;
   const bool greeted = syscall(SYS_connect, fd, &holder_address, sizeof holder_address) == 0 &&
                        send_text(fd, hello, sizeof hello - 1) &&
-                       send_text(fd, request, (size_t)(end - request)) && is_ok(reply, receive(fd, reply, &none));
+                       send_text(fd, request, (size_t)(end - request)) &&
+                       is_ok(reply, receive(fd, reply, &none, deadline));
   if (greeted) {
-    const ssize_t size = receive(fd, reply, &slot);
+    const ssize_t size = receive(fd, reply, &slot, deadline);
     if (size > 0 && !is_ok(reply, size)) {
       *again = false;
       *why = "the holder says that this process belongs to no generation of that port";
@@ -87,11 +93,10 @@ static int ask(int position, int64_t left_ms, bool *again, const char **why) {
 int claim(int position, const char **why) {
   const int64_t deadline = now_ms() + DEADLINE_MS;
   bool again = true;
+  *why = silence;
   while (true) {
-    const int64_t left = deadline - now_ms();
-    if (left <= 0) return -1;
-    const int fd = ask(position, left, &again, why);
-    if (fd >= 0 || !again) return fd;
+    const int fd = ask(position, deadline, &again, why);
+    if (fd >= 0 || !again || now_ms() >= deadline) return fd;
     const struct timespec pause = {0, AGAIN_MS * 1000000l};
     syscall(SYS_nanosleep, &pause, NULL);
   }
