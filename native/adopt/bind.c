@@ -155,10 +155,16 @@ EXPORTED int shutdown(int fd, int how) {
   return 0;
 }
 
+/* Linux takes it for this machine where it is connected to. */
+static bool is_unspecified(const struct sockaddr *address) {
+  if (address->sa_family == AF_INET) return ((const struct sockaddr_in *)address)->sin_addr.s_addr == htonl(INADDR_ANY);
+  return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)address)->sin6_addr);
+}
+
 /* A program that lives on another port than it believes reaches itself. */
 EXPORTED int connect(int fd, const struct sockaddr *address, socklen_t size) {
   const int position = slot_count == 0 ? -1 : slot_for(fd, address, size);
-  if (position < 0 || !is_loopback(address)) return next_connect(fd, address, size);
+  if (position < 0 || !(is_loopback(address) || is_unspecified(address))) return next_connect(fd, address, size);
   union {
     struct sockaddr any;
     struct sockaddr_in inet;
