@@ -1,7 +1,7 @@
 import { subscribe } from 'node:diagnostics_channel'
 import type { Server } from 'node:net'
 import { nextTick } from 'node:process'
-import { type Descriptor, duplicate, onReadable, type Watch } from '../../index.ts'
+import { type Descriptor, onReadable, type Watch } from '../../index.ts'
 import { HolderConnection } from './holder.ts'
 import type { ServerSocket } from './internals.ts'
 import { quietly } from './quietly.ts'
@@ -49,13 +49,12 @@ export class Mover {
   add(served: Served): void {
     this.#servers.set(served.server, served)
     served.server.once('close', () => this.#servers.delete(served.server))
-    if (this.#draining) served.drain(this)
+    if (this.#draining) served.drain()
     if (this.#holder.connected) quietly(() => this.#register())
   }
 
-  /** A connection for the next generation, by a descriptor that is closed then. */
-  move(position: number, fd: number): void {
-    const connection = duplicate(fd)
+  /** A connection for the next generation; the descriptor is the mover's from here. */
+  move(position: number, connection: Descriptor): void {
     const leaving = this.#leaving.get(position) ?? []
     this.#leaving.set(position, leaving)
     // Those of one turn go together.
@@ -142,7 +141,7 @@ export class Mover {
     if (this.#draining) return
     this.#draining = true
     const all = [...this.#servers.values()]
-    for (const served of all) quietly(() => served.drain(this))
+    for (const served of all) quietly(() => served.drain())
     subscribe('http.server.response.finish', (message) => {
       const { server, socket } = message as { server: Server; socket: ServerSocket }
       // Node lets go of the response after this.
@@ -153,7 +152,7 @@ export class Mover {
       quietly(() => socket.server && this.#servers.get(socket.server)?.settle(socket))
     })
     setInterval(() => {
-      for (const served of this.#servers.values()) quietly(() => served.drain(this))
+      for (const served of this.#servers.values()) quietly(() => served.drain())
     }, LOOK_MS).unref()
   }
 }

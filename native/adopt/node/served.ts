@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { ServerHttp2Session } from 'node:http2'
 import type { Server, Socket } from 'node:net'
+import { duplicate } from '../../index.ts'
 import { endEventStream, sayGoingAway, tellLastResponse } from './farewell.ts'
 import * as node from './internals.ts'
 import type { Mover } from './mover.ts'
@@ -9,8 +10,7 @@ import type { Mover } from './mover.ts'
 export class Served {
   readonly server: node.HttpServer
   readonly position: number
-  /** Of those whose server drains. */
-  #mover: Mover | null = null
+  readonly #mover: Mover
   /** Upgraded connections, with what was written to each before its server answered the upgrade. */
   readonly #webSockets = new Map<Socket, number>()
   readonly #sessions = new Set<ServerHttp2Session>()
@@ -19,9 +19,10 @@ export class Served {
     return node.connectionsOf(server) !== null || node.isHttp2(server)
   }
 
-  constructor(server: Server, position: number) {
+  constructor(server: Server, position: number, mover: Mover) {
     this.server = server as node.HttpServer
     this.position = position
+    this.#mover = mover
     if (node.isHttp2(server)) server.on('session', (session: ServerHttp2Session) => this.#onSession(session))
     // A listener of ours alone would keep Node from answering upgrades as the requests that they are to it then.
     if (server.listenerCount('upgrade') > 0) server.prependListener('upgrade', this.#onUpgrade)
@@ -44,9 +45,8 @@ export class Served {
     if (accepted !== null) node.makeIdle(this.server, accepted)
   }
 
-  /** Lets go of all that can be let go of now; the mover has it from here. */
-  drain(mover: Mover): void {
-    this.#mover = mover
+  /** Lets go of all that can be let go of now. */
+  drain(): void {
     const connections = node.connectionsOf(this.server)
     const idle = new Set(connections?.idle())
     for (const { socket } of connections?.all() ?? []) this.settle(socket, idle)
@@ -80,9 +80,10 @@ export class Served {
     const fd = socket._handle?.fd
     if (fd === undefined || fd < 0) return
     node.stopReading(socket)
-    this.#mover?.move(this.position, fd)
+    const connection = duplicate(fd)
     // Closes this process's descriptor, and says nothing to the client.
     socket.destroy()
+    this.#mover.move(this.position, connection)
   }
 
   #onSession(session: ServerHttp2Session): void {
