@@ -59,7 +59,7 @@ uint16_t port_of(const struct sockaddr *address, socklen_t size);
 /* claim.c */
 
 extern struct sockaddr_un holder_address;
-/* A duplicate of the slot from the holder, close-on-exec; -1 with *why, after a second at most. */
+/* A duplicate of the slot from the holder, close-on-exec; -1 with *why, after three seconds at most. */
 int claim(int position, const char **why);
 
 /* report.c */

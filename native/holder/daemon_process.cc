@@ -8,6 +8,7 @@
 
 #include "log.h"
 #include "process_table.h"
+#include "slices.h"
 
 namespace devsock {
 
@@ -41,6 +42,7 @@ void DaemonProcess::start() {
   auto child = launch(plan_);
   if (!child) return on_end(child.error().call + " " + child.error().message);
   pid_ = child->pid;
+  ask_for_short_slices(pid_);
   log_line("daemon " + std::to_string(pid_) + " started");
 }
 

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -13,7 +12,6 @@
 #include <unistd.h>
 
 #include <climits>
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
@@ -23,6 +21,7 @@
 
 #include "holder.h"
 #include "log.h"
+#include "slices.h"
 #include "text.h"
 
 namespace devsock {
@@ -100,30 +99,6 @@ std::vector<std::string> daemon_environment() {
   return env;
 }
 
-/// What struct sched_attr is in sched_setattr(2); glibc has it only since 2.41.
-struct SchedulerAttributes {
-  uint32_t size, policy;
-  uint64_t flags;
-  int32_t nice;
-  uint32_t priority;
-  uint64_t runtime, deadline, period;
-};
-
-/// Has the processor at once when something happens: what asks for short slices comes before what is in the middle of
-/// a long one (Linux 6.12; nothing changes before it). Of every second it gets no more than others do, and needs far
-/// less. Its children have the usual slice.
-void ask_for_short_slices() {
-  SchedulerAttributes attributes{};
-  // Whoever gave it another policy, or a priority that a reset takes from children, knows better.
-  if (::syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0) return;
-  if (attributes.policy != SCHED_OTHER || attributes.nice < 0) return;
-  constexpr uint64_t kReset = 1;          // SCHED_FLAG_RESET_ON_FORK
-  constexpr uint64_t kShortest = 100000;  // ns; less is raised to that
-  attributes.flags = kReset;
-  attributes.runtime = kShortest;
-  ::syscall(SYS_sched_setattr, 0, &attributes, 0);
-}
-
 /// Blocks the signals that the loop reads from a descriptor.
 UniqueFd open_signals() {
   ::signal(SIGPIPE, SIG_IGN);
@@ -151,7 +126,7 @@ int run(int argc, char** argv) {
   // Whatever the caller left open goes no further than here. Linux 5.11; before it, callers open close-on-exec.
   ::syscall(SYS_close_range, 3u, UINT_MAX, CLOSE_RANGE_CLOEXEC);
   ::setsid();  // fails where it is a session already
-  ask_for_short_slices();
+  ask_for_short_slices(0);
 
   auto folder = RuntimeFolder::claim(options->runtime, options->lock);
   if (!folder) {

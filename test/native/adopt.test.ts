@@ -292,12 +292,12 @@ a.accept()[0].sendall(b'here')`
   expect(await fetchFrom({ port: rig.port })).toBe('here')
 })
 
-test('a holder that is gone or does not answer costs a second, then EADDRINUSE and a line that says why', async () => {
+test('a holder that is gone or does not answer costs three seconds, then EADDRINUSE and a line that says why', async () => {
   await using rig = await AdoptRig.create()
   const code = `
 began = time.monotonic()
 try: listener()
-except OSError as error: say(error.errno, 0.9 < time.monotonic() - began < 3)
+except OSError as error: say(error.errno, 2.9 < time.monotonic() - began < 6)
 else: say('bound')`
   const silent = join(rig.holder.dir, 'silent.sock')
   const mute = `import socket, time
@@ -315,7 +315,7 @@ s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.bind('${silent}'); s
     await rig.start({ id, code: before + code, env: { DEVSOCK_HOLDER: path }, wrapper: LOSING })
     await rig.daemon.event('gone', id)
   }
-  const why = `devsock: port ${rig.port} could not be handed to this program: the holder did not answer within a second; it gets "address already in use"`
+  const why = `devsock: port ${rig.port} could not be handed to this program: the holder did not answer within three seconds; it gets "address already in use"`
   expect(rig.holder.said()).toBe(`${why}\n[98, true]\n`.repeat(3))
 })
 
@@ -333,7 +333,7 @@ os.close(read); os.close(write)
 for _ in range(200): os.wait()`
   await rig.start({ code })
   // Two hundred processes have to be made first.
-  await eventually(() => rig.holder.said().trim().split('\n').length === 200, { deadline: 25_000 })
+  await eventually(() => rig.holder.said().trim().split('\n').length >= 200, { deadline: 25_000 })
   const said = rig.said()
   expect(said).toHaveLength(200)
   expect(new Set(said.flat()).size).toBe(1)

@@ -18,6 +18,10 @@ async function output(holder: TestHolder, daemon: HolderPeer, args: string[], mo
   return holder.said()
 }
 
+/** The first one, which of a holder is the daemon. */
+const childOf = (pid: number): number =>
+  Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')[0])
+
 /** Nanoseconds. */
 const sliceOf = (pid: number): number =>
   Number(/^se\.slice\s*:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/sched`, 'utf8'))?.[1])
@@ -58,14 +62,14 @@ test('a generation without a slot is told of none', async () => {
   expect(text).toBe('[]\n')
 })
 
-test('the holder asks for short slices of the processor, and its generations have the usual ones', async () => {
+test('holder and daemon have short slices of the processor, and generations the usual ones', async () => {
   const { holder, daemon } = await TestHolder.start()
   await using _ = holder
   const { fields } = await daemon.do('spawn', [], [holder.spec('usual', { args: ['sleep', '1000'] })])
   // Before Linux 6.12 all are of one length.
   const [major = 0, minor = 0] = release().split('.').map(Number)
   const shortest = major > 6 || (major === 6 && minor >= 12) ? 100_000 : sliceOf(process.pid)
-  expect(sliceOf(holder.pid)).toBe(shortest)
+  expect([sliceOf(holder.pid), sliceOf(childOf(holder.pid))]).toEqual([shortest, shortest])
   expect(sliceOf(Number(fields[0]))).toBe(sliceOf(process.pid))
   await daemon.do('signal', ['usual', 9, 'group'])
   await daemon.event('gone', 'usual')
