@@ -1,6 +1,6 @@
 /** A save steers in the moment in which it is made: no answer is of the old code after it, whoever is busy or gone. */
 import { execFileSync } from 'node:child_process'
-import { readdir, readlink, rename, truncate, utimes, writeFile } from 'node:fs/promises'
+import { rename, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually } from '../rig/eventually.ts'
@@ -8,7 +8,7 @@ import { stateOf } from '../rig/processes.ts'
 import { Rig } from '../rig/rig.ts'
 import { bump, nodeServer } from '../rig/servers.ts'
 import { waiting } from '../rig/standby.ts'
-import { swapOnSave, taken } from '../rig/swap.ts'
+import { armed, isArmed, swapOnSave, taken } from '../rig/swap.ts'
 import { Wire } from '../rig/wire.ts'
 
 const V2 = bump(nodeServer())
@@ -35,15 +35,6 @@ async function served(source = nodeServer(), more: object = {}, files: Record<st
   await armed(project.rig)
   return project
 }
-
-/** Whether that holder waits for a change. */
-async function isArmed(holder: number): Promise<boolean> {
-  const folder = `/proc/${holder}/fd`
-  const targets = (await readdir(folder)).map((fd) => readlink(join(folder, fd)).catch(() => ''))
-  return (await Promise.all(targets)).includes('anon_inode:inotify')
-}
-
-const armed = (rig: Rig) => rig.eventually(async () => isArmed(await rig.holderPid()), { what: 'a tripwire' })
 
 /** The save, by that holder. */
 const seen = (holder: number) =>

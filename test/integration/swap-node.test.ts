@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { KeepAliveClients } from '../rig/keep-alive.ts'
 import { bump, nodeServer } from '../rig/servers.ts'
-import { swapOnSave, taken } from '../rig/swap.ts'
+import { armed, swapOnSave, taken } from '../rig/swap.ts'
 import { Wire } from '../rig/wire.ts'
 
 test('keep-alive clients see 20 saves without a failed request, a new connection, or old code after a save was taken in', async () => {
@@ -143,6 +143,7 @@ test('after many swaps with keep-alive clients the holder is as small as before'
     await taken(rig)
     clients.expect(save)
     await rig.eventually(async () => (await rig.processes()).filter(isServer).length === 1)
+    await armed(rig)
   }
   for (let save = 2; save <= 12; save += 1) await swap(save)
   const before = await sizeOf(holder)

@@ -23,28 +23,10 @@ function boot(): void {
     const { server } = message as { server: Server }
     try {
       const position = positionOf(server, slots)
-      if (position < 0) return
-      if (!mayStayOpen(server)) await someRounds()
-      ;(await import('./main.ts')).onListening(server, position)
+      if (position >= 0) (await import('./main.ts')).onListening(server, position)
     } catch (_) {
       // What cannot be loaded leaves the server as it is: it is drained by the kernel's view.
     }
-  })
-}
-
-/** Whether it has WebSockets or sessions, each of which is to be known from its beginning. */
-const mayStayOpen = (server: Server): boolean =>
-  server.listenerCount('upgrade') > 0 || /^Http2/.test(server.constructor.name)
-
-/**
- * Resolves when the event loop has gone round a few times: those who have waited for the server are accepted in one,
- * read from in the next, and answered before anything is loaded that is for the end of the process (8 ms of 95).
- */
-function someRounds(): Promise<void> {
-  let left = 4
-  return new Promise((resolve) => {
-    const next = (): unknown => (left-- > 0 ? setImmediate(next) : resolve())
-    next()
   })
 }
 
