@@ -8,7 +8,6 @@
 
 #include "log.h"
 #include "process_table.h"
-#include "slices.h"
 
 namespace devsock {
 
@@ -42,7 +41,6 @@ void DaemonProcess::start() {
   auto child = launch(plan_);
   if (!child) return on_end(child.error().call + " " + child.error().message);
   pid_ = child->pid;
-  ask_for_short_slices(pid_);
   log_line("daemon " + std::to_string(pid_) + " started");
 }
 

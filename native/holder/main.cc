@@ -126,7 +126,7 @@ int run(int argc, char** argv) {
   // Whatever the caller left open goes no further than here. Linux 5.11; before it, callers open close-on-exec.
   ::syscall(SYS_close_range, 3u, UINT_MAX, CLOSE_RANGE_CLOEXEC);
   ::setsid();  // fails where it is a session already
-  ask_for_short_slices(0);
+  ask_for_short_slices();
 
   auto folder = RuntimeFolder::claim(options->runtime, options->lock);
   if (!folder) {

@@ -26,14 +26,14 @@ constexpr uint64_t kShortest = 100'000;
 
 }  // namespace
 
-void ask_for_short_slices(pid_t pid) {
+void ask_for_short_slices() {
   SchedulerAttributes attributes{};
-  if (::syscall(SYS_sched_getattr, pid, &attributes, sizeof attributes, 0) != 0) return;
+  if (::syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0) return;
   // Whoever gave it another policy, or a priority that a reset takes from children, knows better.
   if (attributes.policy != SCHED_OTHER || attributes.nice < 0) return;
   attributes.flags = kResetOnFork;
   attributes.runtime = kShortest;
-  ::syscall(SYS_sched_setattr, pid, &attributes, 0);
+  ::syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
 }  // namespace devsock

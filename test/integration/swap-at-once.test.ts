@@ -164,6 +164,7 @@ test('a holder that dies while a server is stopped is followed by one that lets 
   const answer = rig.request(port)
   process.kill(holder, 'SIGKILL')
   expect((await answer).body).toBe('v2')
+  await rig.eventually(async () => (await rig.service('api')).lastExit !== null)
   expect((await rig.service('api')).lastExit).toMatchObject({ signal: 'SIGTERM' })
 })
 
@@ -208,6 +209,7 @@ test('a file that was written to is a change though it seems the same, so that n
   await armed(rig)
   const answer = await askAfterSave([await rig.daemonPid()], save, () => rig.request(port))
   expect(answer.body).toBe('v1')
+  await taken(rig)
   expect((await rig.service('api')).lastSwap).toMatchObject({ to: 2, cause: 'a watched file' })
 })
 
@@ -221,6 +223,7 @@ test('with a process that stands by, a save leads to it', async () => {
     () => rig.request(port),
   )
   expect(answer.body).toBe('v2')
+  await taken(rig)
   expect((await rig.service('api')).generation).toBe(2)
 })
 
