@@ -202,9 +202,10 @@ test('TLS: an idle connection is closed, a busy one is told Connection: close', 
     return socket
   }
   const [idle, busy] = [await open(), await open()]
+  // Sent before what is answered, so it has been read by then.
+  busy.write(get('/held'))
   idle.write(get('/'))
   await once(idle, 'data')
-  busy.write(get('/held'))
   idle.resume()
   const idleEnded = once(idle, 'end')
   await rig.edit('api.mjs', bump)
