@@ -89,7 +89,7 @@ void Holder::trip(const std::string& id) {
   const auto wire = tripwires_.find(id);
   const Generation* generation = generations_.find(id);
   if (wire == tripwires_.end() || generation == nullptr) return;
-  const auto& [index, stops] = std::pair(wire->second.index, wire->second.stops);
+  const auto [index, stops] = std::pair(wire->second.index, wire->second.stops);
   bool steered = false;
   for (const SpecSlot& slot : generation->slots) {
     HeldSocket* socket = find_socket(slot.socket);
