@@ -105,10 +105,12 @@ export interface ServiceConfig {
   build?: string | string[]
   /**
    * For `node FILE`: the process of the next generation is booted ahead, and waits before it reads a file of the
-   * project. A swap is shorter by Node's own start; it costs the memory of a Node that does nothing.
+   * project. A swap is shorter by Node's own start; it costs the memory of a Node that does nothing. Default: for ten
+   * minutes after a start or a save. `true`: as long as a generation serves.
    *
-   * A list names packages that it loads while it waits, by `require`: `['express']`. A swap is shorter by them, too.
-   * It is for packages that do nothing when they are loaded but define what they export.
+   * It loads packages while it waits, by which a swap is shorter, too: those in `dependencies` of package.json that are
+   * known to do no more, when they are loaded, than define what they export. A list names them in their place:
+   * `['express']`; `[]`, none.
    */
   standby?: boolean | string[]
   ready?: ReadyConfig

@@ -104,11 +104,12 @@ export async function resolveService(
     envFile: envFile.values,
     onConflict: written.onConflict ?? 'ask',
     adopt: written.adopt ?? true,
-    standby: aheadOf(written.standby ?? false),
+    standby: aheadOf(written.standby),
     mode: written.mode ?? 'listen',
   }
   const hindrance = service.standby && standbyHindrance(service)
-  if (hindrance !== null) {
+  if (hindrance !== null && service.standby?.always === false) service.standby = null
+  else if (hindrance !== null) {
     const hint = 'it is for `node FILE` on ports; remove `standby`'
     complain({ path: [...path, 'standby'], message: `no process can be booted ahead: ${hindrance}`, hint })
   }

@@ -1,6 +1,6 @@
 /** Whose next process can be booted ahead: `node FILE`, which reads nothing of the project before FILE itself. */
 import { basename } from 'node:path'
-import type { ResolvedService } from './types.ts'
+import type { Ahead, ResolvedService } from './types.ts'
 
 /** Options of node(1) that read no file before the program does, and take no port. */
 const HARMLESS =
@@ -10,9 +10,12 @@ const HARMLESS =
 export const peculiarOption = (options: readonly string[]): string | null =>
   options.find((option) => !HARMLESS.test(option)) ?? null
 
-/** The packages that are loaded ahead; null where no process is. */
-export const aheadOf = (written: boolean | readonly string[]): readonly string[] | null =>
-  written === true ? [] : written || null
+/** By what the configuration says of it. */
+export function aheadOf(written: boolean | readonly string[] | undefined): Ahead | null {
+  if (written === false) return null
+  const packages = typeof written === 'object' ? written : 'known'
+  return { packages, always: written !== undefined }
+}
 
 /** What hinders it, as the end of a sentence; null where nothing does. */
 export function standbyHindrance({

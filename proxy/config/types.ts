@@ -42,9 +42,16 @@ export interface ResolvedService {
   onConflict: 'ask' | 'fail' | 'auto' | 'use'
   /** A program that binds its port by itself is given the socket; by which way, or by the one that its file calls for. */
   adopt: boolean | 'preload' | 'kernel'
-  /** The next generation's process is booted ahead, up to the user's code, and loads these packages; null: it is not. */
-  standby: readonly string[] | null
+  /** How the next generation's process is booted ahead, up to the user's code; null: it is not. */
+  standby: Ahead | null
   mode: Mode
+}
+
+export interface Ahead {
+  /** What it loads before it waits. `known`: what the program depends on of the packages that devsock knows. */
+  packages: readonly string[] | 'known'
+  /** False: for a while after a start or a save. */
+  always: boolean
 }
 
 export type Ready =

@@ -129,9 +129,9 @@ const service = z
     reload: signal.describe('A signal instead of a swap').optional(),
     build: command.describe('A command before each generation').optional(),
     standby: z
-      .union([z.boolean(), z.array(z.string().min(1)).min(1)])
+      .union([z.boolean(), z.array(z.string().min(1))])
       .describe(
-        'For `node FILE`: the next process is booted ahead, and waits before it reads a file of the project. A list: packages that it loads meanwhile',
+        'For `node FILE`: the next process is booted ahead, and waits before it reads a file of the project. Default: for ten minutes after a start or a save. A list: packages that it loads meanwhile, in place of those that are known to do no more than that',
       )
       .optional(),
     ready: ready.optional(),

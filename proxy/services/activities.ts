@@ -17,6 +17,7 @@ export type Activity =
   | { kind: 'await-ready'; number: number; lane: number; standby: boolean }
   | { kind: 'calm'; number: number }
   | { kind: 'boot'; number: number; lane: number }
+  | { kind: 'await-need'; number: number }
   | { kind: 'idle'; number: number; lane: number }
   | { kind: 'reload'; number: number; lane: number; signal: NodeJS.Signals; at: number }
   | { kind: 'pass' }
@@ -91,11 +92,15 @@ function starting({ number, lane, pid, standby = false }: Generation): Activity[
 }
 
 /** Beside a ready generation, when no other is left that would have to share its lanes and the processor. */
-function standby({ policy, leaving, standby, standbyFailed }: Service, serving: number): Activity[] {
-  if (!policy.standby) return []
-  if (standby)
-    return standby.pid === null ? [{ kind: 'boot', number: standby.number, lane: standby.lane }] : []
-  return leaving.length === 0 && standbyFailed !== serving ? [{ kind: 'calm', number: serving }] : []
+function standby({ policy, leaving, standby, standbyEnded }: Service, serving: number): Activity[] {
+  // Without a watch nothing is expected to replace it.
+  if (policy.standby === null || (policy.standby === 'lately' && policy.watch === null)) return []
+  if (standby) {
+    const { number, lane, pid } = standby
+    if (pid === null) return [{ kind: 'boot', number, lane }]
+    return policy.standby === 'lately' ? [{ kind: 'await-need', number }] : []
+  }
+  return leaving.length === 0 && standbyEnded !== serving ? [{ kind: 'calm', number: serving }] : []
 }
 
 /** Where a save is to steer, before anybody has decided anything: there `saving` will steer to. */

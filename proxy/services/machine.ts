@@ -135,6 +135,8 @@ class Life {
         return this.startAgain(event.number, UNBOUND)
       case 'calm':
         return this.calm()
+      case 'unneeded':
+        return this.endStandby()
       case 'not-waiting':
         return this.startAgain(event.number, 'was not there to be called: once more')
       case 'gone':
@@ -813,10 +815,17 @@ class Life {
     if (standby) this.leave(standby, 'killing', false)
   }
 
+  /** What nobody has asked for is missed by nobody. */
   private standbyLost(why: string): void {
+    if (this.service.policy.standby === 'always')
+      this.effects.push({ do: 'notice', level: 'warn', message: `the process that stood by: ${why}` })
+    this.endStandby()
+  }
+
+  /** Until the next generation there is no other. */
+  private endStandby(): void {
     const { front } = this.service
-    if (front.kind === 'ready') this.service.standbyFailed = front.generation.number
-    this.effects.push({ do: 'notice', level: 'warn', message: `the process that stood by: ${why}` })
+    if (front.kind === 'ready') this.service.standbyEnded = front.generation.number
     this.dropStandby()
   }
 

@@ -19,8 +19,8 @@ export interface Service {
   front: Front
   leaving: Leaving[]
   standby?: Standby | undefined
-  /** The generation beside which a standby ended by itself: there is no other before the next. */
-  standbyFailed?: number
+  /** The generation beside which a standby ended, or waited for too long: there is no other before the next. */
+  standbyEnded?: number
   /** Number of the newest generation; the next is one more. */
   number: number
   /** Lane that new connections go to. */
@@ -50,8 +50,8 @@ export interface Policy {
   /** The globs, for print; null: nothing is watched. */
   watch: string[] | null
   retry: { limit: number; withinMs: number; delayMs: number }
-  /** The next process is booted ahead of time. */
-  standby: boolean
+  /** The next process is booted ahead of time: as long as one serves, or for a while after it was ready. */
+  standby: 'always' | 'lately' | null
 }
 
 /** A lane is the index of a slot, the same in all sockets of a service. */
@@ -161,6 +161,7 @@ export type Event = { at: number } & (
   | { type: 'spawned'; number: number; pid: number; startedAt: number } // ms since the epoch, not later than it was
   | ({ type: 'spawn-failed'; number: number } & StartFailure)
   | { type: 'calm' } // it has been ready for a while
+  | { type: 'unneeded' } // what was booted ahead has waited for too long
   | { type: 'not-waiting'; number: number } // a generation that was booted ahead and could not be called
   | { type: 'ready'; number: number; queued: number }
   | { type: 'not-ready'; number: number; message: string; hint: string | null }

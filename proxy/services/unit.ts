@@ -105,7 +105,7 @@ export class Unit {
       reload,
       watch: this.home.watching ? watch : null,
       retry,
-      standby: standby !== null,
+      standby: standby && (standby.always ? 'always' : 'lately'),
     }
   }
 
@@ -196,7 +196,7 @@ export class Unit {
       env: {
         ...withAdoption(env, this.#service, way, adopter, port),
         DEVSOCK_INVOCATION: invocation,
-        ...(standby && { DEVSOCK_AHEAD: JSON.stringify(this.#service.standby) }),
+        ...(standby && { DEVSOCK_AHEAD: JSON.stringify(this.#service.standby?.packages) }),
       },
       slots: this.eachSocket((name, socket) => {
         const binds = way === 'kernel' ? boundPort(socket, this.port(socket)) : null

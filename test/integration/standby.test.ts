@@ -1,6 +1,8 @@
 /** `standby`: the next generation's process is booted ahead, and waits before the user's code. */
-import { readFile } from 'node:fs/promises'
+import { readFile, symlink } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { Rig } from '../rig/rig.ts'
 import { bump, nodeServer } from '../rig/servers.ts'
 import { waiting, waitingNow } from '../rig/standby.ts'
 import { swapOnSave, taken } from '../rig/swap.ts'
@@ -71,6 +73,29 @@ test('saves that follow each other at once end with the last content, and none i
   expect({ refused, reset, other }, failures.join('\n')).toEqual({ refused: 0, reset: 0, other: 0 })
 })
 
+test('a watched service has one without asking for it, with what package.json has of packages that are known', async () => {
+  const program = `
+const version = 'v1'
+const early = Object.keys(require.cache).some((path) => path.includes('/ws/'))
+const { WebSocketServer } = require('ws')
+require('node:http')
+  .createServer((request, response) => response.end(version + ' ' + early + ' ' + typeof WebSocketServer))
+  .listen(process.env.PORT)`
+  await using rig = await Rig.create({
+    files: { 'api.js': program, 'package.json': { dependencies: { 'not-known': '*', ws: '*' } } },
+  })
+  await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), `${rig.dir}/node_modules`)
+  const port = await rig.port()
+  await rig.configure({ api: { command: 'node api.js', listen: port, watch: ['*.js'] } })
+  await rig.up()
+  expect((await rig.request(port)).body).toBe('v1 false function')
+  const pid = await waiting(rig)
+  await rig.edit('api.js', bump)
+  await taken(rig)
+  expect((await rig.request(port)).body).toBe('v2 true function')
+  expect((await rig.service('api')).pid).toBe(pid)
+})
+
 describe('packages that are loaded ahead', () => {
   /** Says in which process it was loaded. */
   const library = (version: string) => `require('node:fs').writeFileSync('loaded', String(process.pid))
@@ -107,6 +132,44 @@ module.exports = '${version}'`
     const service = await rig.service('api')
     expect(service).toMatchObject({ state: 'ready', crashes: 0 })
     expect(service.pid).not.toBe(pid)
+  })
+
+  /** How often it was loaded in this process, and its part; the program does something before it asks for them. */
+  const counted = async (first: string) => {
+    const files = {
+      'node_modules/library/index.js': "globalThis.loads = (globalThis.loads ?? 0) + 1\nrequire('./part.js')",
+      'node_modules/library/part.js': 'globalThis.parts = (globalThis.parts ?? 0) + 1',
+      'api.cjs': `const version = 'v1'
+${first}
+require('library')
+process.env.DEBUG = 'later'
+require('library/part.js')
+const counts = [loads, parts].join()
+require('node:http').createServer((request, response) => response.end(version + ' ' + counts)).listen({ fd: 3 })`,
+    }
+    const command = ['node', 'api.cjs']
+    const { rig, port } = await swapOnSave('', { command, standby: ['library'], watch: ['*.cjs'] }, files)
+    await using _ = rig
+    expect((await rig.request(port)).body).toBe('v1 1,1')
+    const pid = await waiting(rig)
+    await rig.edit('api.cjs', bump)
+    await taken(rig)
+    expect((await rig.service('api')).pid).toBe(pid)
+    return (await rig.request(port)).body
+  }
+
+  test.each([
+    ['with all that they have loaded', 'process.env.COLOUR = "red"', 'v2 1,1'],
+    ['but not where a variable is another that packages look at', 'process.env.DEBUG = "*"', 'v2 2,2'],
+    [
+      'nor where somebody has replaced how modules are loaded',
+      `const { prototype } = require('node:module')
+const { require: original } = prototype
+prototype.require = function (name) { return original.call(this, name) }`,
+      'v2 2,2',
+    ],
+  ])('are handed out %s', async (_, first, body) => {
+    expect(await counted(first)).toBe(body)
   })
 
   test('and cannot be are named in the log, and left to the program', async () => {

@@ -52,11 +52,24 @@ describe('a configuration is resolved', () => {
           envFile: {},
           onConflict: 'ask',
           adopt: true,
-          standby: null,
+          standby: { packages: 'known', always: false },
           mode: 'listen',
         },
       ],
     })
+  })
+
+  test.each([
+    ['what is not `node FILE`', { command: 'npx vite' }],
+    ['a Node that does something before FILE', { command: 'node --inspect api.js' }],
+    ['a worker', { listen: false }],
+    ['a server with signals of its own for a reload', { watch: ['*.js'], reload: 'SIGHUP' }],
+    ['what does not want it', { standby: false }],
+  ])('with nothing booted ahead for %s', async (_, service) => {
+    await using folder = await TestFolder.with({
+      'devsock.config.json': { services: { api: { command: 'node api.js', listen: 3000, ...service } } },
+    })
+    expect((await folder.load()).services).toMatchObject([{ standby: null }])
   })
 
   test('with everything that can be said', async () => {

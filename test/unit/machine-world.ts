@@ -12,7 +12,7 @@ export const policy = (over: Partial<Policy> = {}): Policy => ({
   reload: null,
   watch: ['src/**'],
   retry: { limit: 5, withinMs: 10_000, delayMs: 500 },
-  standby: false,
+  standby: null,
   ...over,
 })
 
@@ -245,6 +245,9 @@ export class World {
       case 'calm':
         this.tell({ type: 'calm' })
         return true
+      case 'await-need':
+        if (!well) this.tell({ type: 'unneeded' })
+        return !well
       case 'await-ready':
         if (well && this.alive.has(activity.number)) {
           this.queues[activity.lane] = 0

@@ -58,7 +58,7 @@ const policies = fc.record({
   reload: fc.constantFrom<Policy['reload']>(null, null, 'SIGHUP'),
   watch: fc.constantFrom<Policy['watch']>(null, ['src/**']),
   retry: fc.constant({ limit: 3, withinMs: 40, delayMs: 5 }),
-  standby: fc.boolean(),
+  standby: fc.constantFrom<Policy['standby']>(null, 'lately', 'always'),
 })
 
 function run(world: World, sequence: Step[]): void {
@@ -107,7 +107,7 @@ describe('whatever happens, in whatever order', { timeout: 180_000 }, () => {
         expect([...world.alive.keys()].length).toBe(
           (state.front.kind === 'ready' ? 1 : 0) + (state.standby ? 1 : 0),
         )
-        if (state.standby) expect(given.standby && state.front.kind === 'ready').toBe(true)
+        if (state.standby) expect(given.standby !== null && state.front.kind === 'ready').toBe(true)
       }),
       runs,
     )
@@ -159,7 +159,7 @@ describe('a swap', () => {
   }
 
   test('uses the process that was booted ahead: its lane is made already, and it is called', () => {
-    const world = ready({ swap: 'hold', standby: true })
+    const world = ready({ swap: 'hold', standby: 'always' })
     const { standby } = world.state
     expect(standby).toMatchObject({ number: 2, lane: 1, pid: 1002 })
     const { state, effects } = transition(world.state, { type: 'change', detail: 'a.js', at: 99 })
@@ -172,10 +172,10 @@ describe('a swap', () => {
   })
 
   test('uses none of an older configuration, and none that died; after one that died none is booted until the next', () => {
-    const world = ready({ standby: true })
+    const world = ready({ standby: 'always' })
     world.tell({
       type: 'configure',
-      policy: policy({ standby: true, revision: 2 }),
+      policy: policy({ standby: 'always', revision: 2 }),
       restart: true,
       rebind: false,
     })
@@ -190,6 +190,23 @@ describe('a swap', () => {
     world.tell({ type: 'change', detail: 'a.js' })
     world.settle()
     expect(world.state).toMatchObject({ front: { generation: { number: 5 } }, standby: { number: 6 } })
+  })
+
+  test('keeps what was booted ahead for a while only, and boots another after the next save', () => {
+    const world = ready({ standby: 'lately' })
+    const { standby } = world.state
+    expect(activities(world.state)).toContainEqual({ kind: 'await-need', number: standby?.number })
+    world.tell({ type: 'unneeded' })
+    world.settle()
+    expect(world.state).toMatchObject({
+      front: { generation: { number: 1 } },
+      standby: undefined,
+      leaving: [],
+    })
+    world.tell({ type: 'change', detail: 'a.js' })
+    world.settle()
+    expect(world.state).toMatchObject({ front: { generation: { number: 3 } }, standby: { number: 4 } })
+    expect(ready({ standby: 'lately', watch: null }).state.standby).toBeUndefined()
   })
 
   test('under hold steers away from the old generation before anything else', () => {

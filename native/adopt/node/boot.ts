@@ -5,11 +5,14 @@
  */
 import type { Server } from 'node:net'
 import { positionOf, readSlots } from './slots.ts'
-import { standBy } from './standby.ts'
 
 const LISTENS = 'tracing:net.server.listen:asyncEnd'
 /** The first with a Node-API of version 9, which the addon needs. */
 const OLDEST_MAJOR = 18
+
+/** What most processes never need is in files of its own, beside this one (vite.config.ts). */
+const main = (): typeof import('./main.ts') => require('./devsock-node-main.cjs')
+const standby = (): typeof import('./standby.ts') => require('./devsock-node-standby.cjs')
 
 function boot(): void {
   const { env, versions } = process
@@ -23,11 +26,24 @@ function boot(): void {
     const { server } = message as { server: Server }
     try {
       const position = positionOf(server, slots)
-      if (position >= 0) (await import('./main.ts')).onListening(server, position)
+      if (position < 0) return
+      // After the tick that Node has for its own.
+      await null
+      main().onListening(server, position)
     } catch (_) {
       // What cannot be loaded leaves the server as it is: it is drained by the kernel's view.
     }
   })
+}
+
+/** Who may not wait must not run: it could read what is old by the time it serves. */
+function standBy(fd: number): void {
+  try {
+    main()
+    standby().standBy(fd)
+  } catch (_) {
+    process.exit(1)
+  }
 }
 
 try {

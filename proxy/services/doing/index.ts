@@ -9,7 +9,7 @@ import { pass } from './pass.ts'
 import { awaitReady } from './readiness.ts'
 import { reload } from './reload.ts'
 import { arm, boot, spawn } from './spawn.ts'
-import { calm } from './standby.ts'
+import { awaitNeed, calm } from './standby.ts'
 import { pause, type Task } from './task.ts'
 import { setTripwire } from './tripwire.ts'
 
@@ -68,6 +68,8 @@ function run(activity: Activity, task: Task): Promise<void> {
       return calm(task)
     case 'boot':
       return boot(task, activity)
+    case 'await-need':
+      return awaitNeed(task)
     case 'idle':
       return awaitIdle(task, activity)
     case 'reload':

@@ -5,10 +5,19 @@ import { pause, type Task } from './task.ts'
 /** After a generation is ready: whoever saves again within that is better served without a boot beside it. */
 const CALM_MS = 500
 
+/** Who has not saved for that long works on something else, and may have its memory. */
+const LATELY_MS = 600_000
+
 /** Tells when it is time to boot the next process. */
 export async function calm(task: Task): Promise<void> {
   await pause(CALM_MS, task)
   task.tell({ type: 'calm' })
+}
+
+/** Tells when nobody is likely to need it soon. */
+export async function awaitNeed(task: Task): Promise<void> {
+  await pause(LATELY_MS, task)
+  task.tell({ type: 'unneeded' })
 }
 
 /** Lets a generation that stood by go on to its user's code. False, and `not-waiting` told, where it cannot. */

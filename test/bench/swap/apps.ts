@@ -33,6 +33,7 @@ export const express = (graceful: boolean): App => ({
   command: 'node app.js',
   isNode: true,
   files: {
+    'package.json': JSON.stringify({ dependencies: { express: '*', ws: '*' } }),
     'app.js': `const { Readable, pipeline } = require('node:stream')
 const { setTimeout: pause } = require('node:timers/promises')
 const express = require('express')

@@ -22,8 +22,8 @@ const held = (name: string, more: object): Contender => ({
 })
 
 export const devsock = held('devsock', {})
-/** For Node alone. */
-export const standby = held('devsock, standby', { standby: ['express', 'ws'] })
+/** For Node alone: nothing is booted ahead. */
+export const plain = held('devsock, no standby', { standby: false })
 
 /** One that is a command, run with its defaults. */
 const command = (name: string, argv: (app: App, port: number) => string[]): Contender => ({

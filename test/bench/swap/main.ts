@@ -5,7 +5,7 @@ import { machine } from '../machine.ts'
 import { median } from '../measure.ts'
 import { grid } from '../table.ts'
 import { express, others } from './apps.ts'
-import { devsock, peers, standby } from './contenders.ts'
+import { devsock, peers, plain } from './contenders.ts'
 import { figures } from './figures.ts'
 import { goals } from './goals.ts'
 import { loads } from './loads.ts'
@@ -40,7 +40,7 @@ const { values } = parseArgs({
 
 const apps = [express(false), express(true)]
 const node = loads.flatMap((load) =>
-  apps.flatMap((app) => [devsock, standby, ...peers].map((contender): Cell => ({ contender, app, load }))),
+  apps.flatMap((app) => [devsock, plain, ...peers].map((contender): Cell => ({ contender, app, load }))),
 )
 const rest = others.flatMap((app) =>
   loads.slice(0, 2).map((load): Cell => ({ contender: devsock, app, load })),

