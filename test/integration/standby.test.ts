@@ -1,5 +1,5 @@
 /** `standby`: the next generation's process is booted ahead, and waits before the user's code. */
-import { readFile, symlink } from 'node:fs/promises'
+import { readdir, readFile, symlink } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { Rig } from '../rig/rig.ts'
@@ -134,6 +134,30 @@ module.exports = '${version}'`
     expect(service.pid).not.toBe(pid)
   })
 
+  test('leave package.json to the program, too', async () => {
+    const part = (name: string) => ({ dependencies: {}, imports: { '#part': `./${name}.js` } })
+    const program = `require('library')
+const version = 'v1'
+const part = require('#part')
+require('node:http').createServer((request, response) => response.end(version + part)).listen({ fd: 3 })`
+    const files = {
+      'node_modules/library/index.js': '',
+      'one.js': "module.exports = 'one'",
+      'two.js': "module.exports = 'two'",
+      'package.json': JSON.stringify(part('one')),
+      'api.cjs': program,
+    }
+    const more = { command: ['node', 'api.cjs'], standby: ['library'], watch: ['*.cjs'] }
+    const { rig, port } = await swapOnSave('', more, files)
+    await using _ = rig
+    expect((await rig.request(port)).body).toBe('v1one')
+    await waiting(rig)
+    await rig.write({ 'package.json': part('two') })
+    await rig.edit('api.cjs', bump)
+    await taken(rig)
+    expect((await rig.request(port)).body).toBe('v2two')
+  })
+
   /** How often it was loaded in this process, and its part; the program does something before it asks for them. */
   const counted = async (first: string) => {
     const files = {
@@ -229,6 +253,31 @@ test('a service that sleeps has nothing that waits, and one that wakes has again
   expect(await waitingNow(rig)).toEqual([])
   expect((await rig.request(port)).body).toBe('v1')
   await waiting(rig)
+})
+
+test('the log is that of what serves, and of what served before it; what has said nothing leaves none', async () => {
+  const { rig } = await ready({}, nodeServer('v1', "process.on('SIGUSR2', () => console.log(version))"))
+  await using _ = rig
+  const say = async () => process.kill((await rig.service('api')).pid ?? 0, 'SIGUSR2')
+  const waits = await waiting(rig)
+  const followed = rig.start('logs', 'api', '-f')
+  await rig.eventually(async () => {
+    await say()
+    return followed.stdout.includes('v1')
+  })
+  expect((await rig.devsock('logs', 'api', '--previous')).stdout).not.toContain('v1')
+  await rig.edit('api.mjs', bump)
+  await taken(rig)
+  expect((await rig.service('api')).pid).toBe(waits)
+  await say()
+  await rig.eventually(() => followed.stdout.includes('v2'))
+  const later = await waiting(rig)
+  expect((await rig.devsock('logs', 'api', '--previous')).stdout).toContain('v1')
+  const files = () => readdir(`${rig.stateDir}/logs/shop/api`)
+  const before = await files()
+  await rig.succeed('sleep', 'api')
+  await rig.eventually(async () => !(await rig.processes()).some(({ pid }) => pid === later))
+  await rig.eventually(async () => (await files()).length < before.length)
 })
 
 test('the next daemon uses what the last one had booted', async () => {

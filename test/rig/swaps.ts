@@ -1,6 +1,7 @@
 import { Agent } from 'node:http'
 import type { Rig } from './rig.ts'
 import { bump, nodeServer } from './servers.ts'
+import { waiting } from './standby.ts'
 import { type Usage, usageOf } from './usage.ts'
 
 export interface Household {
@@ -40,12 +41,12 @@ export class Swaps implements Disposable {
     }
   }
 
-  /** When the last generation but the current one has gone. */
+  /** When earlier generations have gone, and the next process waits. */
   async household(): Promise<Household> {
     const rig = this.#rig
     const { pid } = await rig.until('api', 'ready')
     const [daemon, holder] = [await rig.daemonPid(), await rig.holderPid()]
-    const known = new Set([daemon, holder, pid])
+    const known = new Set([daemon, holder, pid, await waiting(rig)])
     const others = async () => (await rig.processes()).filter((each) => !known.has(each.pid))
     await rig.eventually(async () => (await others()).length === 0, {
       what: 'the end of earlier generations',

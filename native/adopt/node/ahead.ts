@@ -12,12 +12,12 @@ export class Ahead {
   readonly #states: ReadonlyMap<string, string>
   readonly #surroundings = surroundings()
 
-  /** `names`: as the program will ask for them. What cannot be loaded is left to it, and said in the log. */
+  /** `names`: as the program will ask for them. What cannot be loaded is left to it; of what was named, the log says so. */
   constructor(names: readonly string[] | 'known') {
     // What nearly every server needs of Node itself.
     require('node:http')
     const { createRequire } = require('node:module') as typeof import('node:module')
-    const program = process.argv[1] || `${process.cwd()}/`
+    const program = programFile()
     const load = createRequire(program)
     this.#cache = load.cache
     const others = new Set(Object.keys(this.#cache))
@@ -25,15 +25,17 @@ export class Ahead {
       try {
         load(name)
       } catch (error) {
+        if (names === 'known') continue
         const why = error instanceof Error ? error.message.split('\n')[0] : error
         process.stderr.write(`devsock: standby: ${name} is not loaded ahead: ${why}\n`)
       }
     }
     this.#paths = Object.keys(this.#cache).filter((path) => !others.has(path))
-    // What a package is resolved by.
+    // What is resolved by package.json: Node keeps what it has read of them, the program's own too.
     const folders = this.#paths.map((path) => /^.*\/node_modules\/(@[^/]+\/)?[^/]+\//.exec(path))
     const resolvedBy = folders.flatMap((found) => (found ? [`${found[0]}package.json`] : []))
-    this.#states = new Map([...this.#paths, ...resolvedBy].map((path) => [path, stateOf(path)]))
+    const read = [...this.#paths, ...resolvedBy, ...packageFiles(program)]
+    this.#states = new Map(read.map((path) => [path, stateOf(path)]))
   }
 
   /** Whether every file is still the one that was read. */
@@ -72,19 +74,34 @@ export class Ahead {
   }
 }
 
+/** It may have been named by its folder. */
+function programFile(): string {
+  const { statSync } = require('node:fs') as typeof import('node:fs')
+  const { join } = require('node:path') as typeof import('node:path')
+  const named = process.argv[1] || process.cwd()
+  return statSync(named, { throwIfNoEntry: false })?.isDirectory() ? join(named, 'index.js') : named
+}
+
 /** Of the packages that the program's package.json depends on. */
 function known(program: string): readonly string[] {
   const { readFileSync } = require('node:fs') as typeof import('node:fs')
-  const { dirname, join } = require('node:path') as typeof import('node:path')
-  for (let folder = dirname(program); ; folder = dirname(folder)) {
+  for (const path of packageFiles(program)) {
     try {
-      const { dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+      const { dependencies } = JSON.parse(readFileSync(path, 'utf8'))
       if (dependencies) return KNOWN.filter((name) => name in dependencies)
     } catch (_) {
       // It is further up.
     }
-    if (folder === dirname(folder)) return []
   }
+  return []
+}
+
+/** Where the program's package.json may be, the nearest first. */
+function packageFiles(program: string): string[] {
+  const { dirname, join } = require('node:path') as typeof import('node:path')
+  const folder = dirname(program)
+  const here = join(folder, 'package.json')
+  return folder === dirname(folder) ? [here] : [here, ...packageFiles(folder)]
 }
 
 /** Node's loader, which instrumentation replaces, and the variables that packages look at. */
