@@ -11,7 +11,7 @@
       ['sanitize==1', {
         # Node's own flags come last. Of what debuggers want, reports need the lines alone.
         'cflags!': ['-O3'],
-        'cflags': ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined', '-fno-omit-frame-pointer', '-g1', '-O1'],
+        'cflags': ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined', '-fno-omit-frame-pointer', '-g1', '-Og'],
         'ldflags': ['-fsanitize=address,undefined'],
       }],
     ],
@@ -20,7 +20,7 @@
     {
       'target_name': 'devsock-holder',
       'type': 'executable',
-      'sources': ['<!@(node -p "fs.readdirSync(\'holder\').filter((name) => name.endsWith(\'.cc\')).map((name) => \'holder/\' + name).join(\' \')")'],
+      'sources': ['units/holder-0.cc', 'units/holder-1.cc'],
       'conditions': [
         # epoll, pidfds, AF_UNIX SOCK_SEQPACKET.
         ['OS!="linux"', { 'type': 'none' }],
@@ -35,14 +35,14 @@
       'type': 'shared_library',
       'product_prefix': '',
       'sources': ['<!@(node -p "fs.readdirSync(\'adopt\').filter((name) => name.endsWith(\'.c\')).map((name) => \'adopt/\' + name).join(\' \')")'],
-      'cflags!': ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined', '-fno-omit-frame-pointer', '-g1', '-O1', '-Wno-restrict'],
+      'cflags!': ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined', '-fno-omit-frame-pointer', '-g1', '-Og', '-Wno-restrict'],
       'ldflags!': ['-fsanitize=address,undefined', '-rdynamic'],
       'cflags': ['-std=gnu11', '-O2', '-fPIC', '-ffunction-sections', '-fno-stack-protector', '-U_FORTIFY_SOURCE'],
       'ldflags': ['-nostdlib', '-s', '-Wl,-z,now', '-Wl,-z,relro', '-Wl,--gc-sections'],
     },
     {
       'target_name': 'devsock',
-      'sources': ['<!@(node -p "fs.readdirSync(\'addon\').filter((name) => name.endsWith(\'.cc\') && !name.endsWith(process.platform === \'linux\' ? \'_darwin.cc\' : \'_linux.cc\')).map((name) => \'addon/\' + name).join(\' \')")'],
+      'sources': ['units/addon-0.cc', 'units/addon-1.cc'],
       # An environment that is being ended takes no exception any more; without the second one that would abort.
       'defines': ['NAPI_VERSION=9', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
       'dependencies': ['<!(node -p "require(\'node-addon-api\').targets"):node_addon_api_except'],

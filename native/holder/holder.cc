@@ -23,8 +23,6 @@ constexpr size_t kMaxPeers = 4096;
 
 UniqueFd open_spare() { return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
-std::string text_of(std::optional<int> number) { return number ? std::to_string(*number) : std::string(); }
-
 }  // namespace
 
 Holder::Holder(Loop& loop, RuntimeFolder folder, UniqueFd listener, Launch daemon, Defaults defaults)

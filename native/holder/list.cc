@@ -20,8 +20,6 @@ const char* print(Generation::Phase phase) {
   return "gone";
 }
 
-std::string text_of(std::optional<int> number) { return number ? std::to_string(*number) : std::string(); }
-
 }  // namespace
 
 void Holder::list_generation(Peer& peer, const std::string& seq, const Generation& generation) {

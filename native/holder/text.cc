@@ -12,6 +12,8 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   }
 }
 
+std::string text_of(std::optional<int> number) { return number ? std::to_string(*number) : std::string(); }
+
 std::string join_numbers(const std::vector<uint32_t>& numbers) {
   std::string text;
   for (const uint32_t number : numbers) {

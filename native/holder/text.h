@@ -21,6 +21,9 @@ std::optional<T> parse_number(std::string_view text, int base = 10) {
 /// The parts between separators: one more than there are separators.
 std::vector<std::string_view> split(std::string_view text, char separator);
 
+/// A number, or an empty field.
+std::string text_of(std::optional<int> number);
+
 /// `0,1,2`
 std::string join_numbers(const std::vector<uint32_t>& numbers);
 
