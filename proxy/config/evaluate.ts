@@ -102,8 +102,6 @@ function thrownAt(error: Error, loaded: ReadonlySet<string>): (Pick<Flaw, 'file'
 
 // Frames name lines of the TypeScript source, not of what it was compiled to.
 process.setSourceMapsEnabled(true)
-// Only set where this file itself is run from source; no concern of a configuration.
-delete process.env.JITI_FS_CACHE
 
 const evaluated: Evaluated[] = []
 for (const file of process.argv.slice(2)) evaluated.push(await evaluate(file))

@@ -34,10 +34,9 @@ export async function evaluateFiles(
 ): Promise<Result<Evaluated[]>> {
   const { cwd, env, signal, timeoutMs = TIMEOUT_MS } = options
   if (signal?.aborted) return interrupted()
-  const { args, variables } = evaluatorCommand()
-  const child = spawn(process.execPath, [...args, ...files], {
+  const child = spawn(process.execPath, [...evaluatorCommand(), ...files], {
     cwd,
-    env: { ...inheritedEnvironment(env), ...variables },
+    env: inheritedEnvironment(env),
     // A group of its own, so that what the configuration started is ended too.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
@@ -133,13 +132,13 @@ function understood(text: string, files: readonly string[], output: Tail): Resul
 }
 
 /** `evaluate.js` beside this module in a build; from source `evaluate.ts`, which Node 20 cannot run by itself. */
-function evaluatorCommand(): { args: string[]; variables: Record<string, string> } {
+function evaluatorCommand(): string[] {
   const built = fileURLToPath(new URL('evaluate.js', import.meta.url))
-  if (existsSync(built)) return { args: [built], variables: {} }
+  if (existsSync(built)) return [built]
   const jiti = pathToFileURL(createRequire(import.meta.url).resolve('jiti'))
   const register = new URL('jiti-register.mjs', jiti).href
   const source = fileURLToPath(new URL('evaluate.ts', import.meta.url))
-  return { args: ['--import', register, source], variables: { JITI_FS_CACHE: 'false' } }
+  return ['--import', register, source]
 }
 
 function killGroup(pid: number | undefined): void {
