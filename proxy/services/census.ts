@@ -57,9 +57,9 @@ export class Census {
     }
   }
 
-  /** Of the process groups of all living generations; null when none lives. */
+  /** Of the process groups of all living generations, not of what only waits; null when none lives. */
   #measure(unit: Unit): Pick<Measured, 'memory' | 'cpu'> {
-    const groups = [...unit.leaders.values()]
+    const groups = [...unit.leaders].flatMap(([number, group]) => (unit.uncalled.has(number) ? [] : group))
     if (groups.length === 0) return { memory: null, cpu: null }
     this.#usage ??= usageByGroup()
     let pages = 0

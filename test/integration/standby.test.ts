@@ -7,6 +7,10 @@ import { bump, nodeServer } from '../rig/servers.ts'
 import { waiting, waitingNow } from '../rig/standby.ts'
 import { swapOnSave, taken } from '../rig/swap.ts'
 
+/** proc_pid_status(5). */
+const residentBytes = async (pid: number | null) =>
+  Number(/^VmRSS:\s+(\d+)/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024
+
 /** Answers with the content of a file that it read at its start, too. */
 const READER = nodeServer(
   'v1',
@@ -28,6 +32,8 @@ test('a save is served by the process that waited, with the content of that mome
     const pid = await waiting(rig)
     expect(await rig.service('api')).toMatchObject({ state: 'ready', generation: save - 1 })
     expect((await rig.devsock('doctor')).stdout).toContain(`the next process waits (pid ${pid})`)
+    const { memory, pid: serving } = await rig.service('api')
+    expect(memory).toBeLessThan((await residentBytes(serving)) * 1.5)
     // Nothing watches this one: it is read by whoever starts.
     await rig.edit('data.txt', () => `data ${save}`)
     await rig.edit('api.mjs', bump)
