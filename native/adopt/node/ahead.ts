@@ -47,11 +47,13 @@ export class Ahead {
   offer(): void {
     const cache = this.#cache
     const offered = new Set(this.#paths)
-    const put = (path: string, value: Loaded | undefined) =>
+    const put = (path: string, value: Loaded) => {
+      offered.delete(path)
       Object.defineProperty(cache, path, { value, configurable: true, enumerable: true, writable: true })
+    }
     // With all that it has loaded: it would be there by now.
     const give = (module: Loaded): Loaded => {
-      if (offered.delete(module.filename)) {
+      if (offered.has(module.filename)) {
         put(module.filename, module)
         module.children.forEach(give)
       }
@@ -68,7 +70,7 @@ export class Ahead {
           offered.delete(path)
           delete cache[path]
         },
-        set: (value: Loaded) => void put(path, value),
+        set: (value: Loaded) => put(path, value),
       })
     }
   }
