@@ -142,14 +142,18 @@ async function start(how: string) {
 /** What of the program's bind() the holder has done when it stops: received it, and read nothing of the program yet. */
 const RECEIVED = /^ioctl\(\d+, SECCOMP_IOCTL_NOTIF_RECV, .*\n--- SIGSTOP .*\n--- stopped/
 
+async function bindIsReceived(stopper: Stopper, tell: (fifo: string) => void): Promise<void> {
+  await stopper.attached()
+  tell('bind')
+  expect(await stopper.stopped()).toMatch(RECEIVED)
+}
+
 test('what has taken the place of a thread whose bind() was received is not taken for it', async () => {
   const { holder, daemon, port, tell } = await start('first')
   await using _ = holder
   {
     await using stopper = new Stopper(holder.pid, 'ioctl', join(holder.dir, 'trace'))
-    await stopper.attached()
-    tell('bind')
-    expect(await stopper.stopped()).toMatch(RECEIVED)
+    await bindIsReceived(stopper, tell)
     tell('another')
     await eventually(() => holder.said() === 'another\n')
     signal(holder.pid, 'SIGCONT')
@@ -166,9 +170,7 @@ test('a signal does not interrupt a bind() that was received, as those of Go’s
   await using _ = holder
   {
     await using stopper = new Stopper(holder.pid, 'ioctl', join(holder.dir, 'trace'))
-    await stopper.attached()
-    tell('bind')
-    expect(await stopper.stopped()).toMatch(RECEIVED)
+    await bindIsReceived(stopper, tell)
     signal(pid, 'SIGUSR1')
     // The signal has woken it, and it sleeps as none but one that kills can wake it: proc_pid_stat(5).
     await eventually(() => readFileSync(`/proc/${pid}/stat`, 'utf8').startsWith(`${pid} (program) D`))
