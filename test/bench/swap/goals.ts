@@ -54,7 +54,9 @@ function soon(cell: CellResult, cells: readonly CellResult[]): Goal[] {
       },
     ]
   }
-  return [...against('nodemon', 1), ...against('node --watch', OF_NODE_WATCH)]
+  // Without a process that was booted ahead Node's own start alone takes longer.
+  const ahead = cell.contender === 'devsock' ? against('node --watch', OF_NODE_WATCH) : []
+  return [...against('nodemon', 1), ...ahead]
 }
 
 const find = (cells: readonly CellResult[], contender: string, app: string, load: LoadName) =>
