@@ -54,8 +54,9 @@ function frontActivities(service: Service): Activity[] {
   const next = service.number + 1
   switch (front.kind) {
     case 'stopped':
-    case 'clearing':
       return []
+    case 'clearing':
+      return booting(service)
     case 'binding':
       return [{ kind: 'bind' }]
     case 'conflict':
@@ -88,20 +89,21 @@ function frontActivities(service: Service): Activity[] {
 }
 
 function starting({ number, lane, pid, standby = false }: Generation): Activity[] {
-  return pid === null ? [{ kind: 'spawn', number, lane }] : [{ kind: 'await-ready', number, lane, standby }]
+  if (pid !== null) return [{ kind: 'await-ready', number, lane, standby }]
+  return [{ kind: standby ? 'boot' : 'spawn', number, lane }]
 }
 
 /** Beside a ready generation, when no other is left that would have to share its lanes and the processor. */
 function standby({ policy, leaving, standby, standbyEnded }: Service, serving: number): Activity[] {
   // Without a watch nothing is expected to replace it.
   if (policy.standby === null || (policy.standby === 'lately' && policy.watch === null)) return []
-  if (standby) {
-    const { number, lane, pid } = standby
-    if (pid === null) return [{ kind: 'boot', number, lane }]
-    return policy.standby === 'lately' ? [{ kind: 'await-need', number }] : []
-  }
+  if (standby?.pid) return policy.standby === 'lately' ? [{ kind: 'await-need', number: standby.number }] : []
+  if (standby) return booting({ standby })
   return leaving.length === 0 && standbyEnded !== serving ? [{ kind: 'calm', number: serving }] : []
 }
+
+const booting = ({ standby }: Pick<Service, 'standby'>): Activity[] =>
+  standby && standby.pid === null ? [{ kind: 'boot', number: standby.number, lane: standby.lane }] : []
 
 /** Where a save is to steer, before anybody has decided anything: there `saving` will steer to. */
 function tripwire(service: Service, number: number): Activity[] {

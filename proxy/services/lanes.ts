@@ -15,9 +15,9 @@ export function successor(service: Service): number | null {
   return standby && isCallable(standby, service) ? standby.lane : freeLane(service)
 }
 
-/** It has been started, and with what is the latest. */
-export const isCallable = ({ pid, revision }: Standby, { policy }: Service): boolean =>
-  pid !== null && revision === policy.revision
+/** It was started with what is the latest. */
+export const isCallable = ({ revision }: Standby, { policy }: Service): boolean =>
+  revision === policy.revision
 
 /** The lowest that nobody has; null while every one has somebody who is leaving. */
 export function freeLane(service: Service, except: number | null = null): number | null {

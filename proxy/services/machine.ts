@@ -24,6 +24,7 @@ import {
   type Service,
   type Standby,
   type StartFailure,
+  startingGeneration,
 } from './state.ts'
 
 /** Milliseconds until a start is tried again that a full disk or the like has kept from happening. */
@@ -319,7 +320,8 @@ class Life {
     const { front } = this.service
     if (front.kind === 'starting' && front.generation.number === number) {
       this.front({ ...front, generation: { ...front.generation, pid } })
-      return this.checkNew(startedAt)
+      // What was booted ahead reads the content when it is called.
+      return front.generation.standby ? undefined : this.checkNew(startedAt)
     }
     if (front.kind === 'overlap' && front.next.number === number) {
       return this.front({ ...front, next: { ...front.next, pid } })
@@ -352,6 +354,10 @@ class Life {
     const { front } = this.service
     if (this.service.leaving.some((each) => each.number === number)) return this.gone(number)
     if (this.service.standby?.number === number) return this.standbyLost(message)
+    if (startingGeneration(front)?.standby) {
+      this.startAgain(number, `was not booted ahead: ${message}`)
+      return this.gone(number)
+    }
     const why = reason('spawn-failed', message, hint)
     if (front.kind === 'overlap' && front.next.number === number) {
       this.keepCurrent(front.current, `generation ${number} could not be started: ${message}`, hint)
@@ -478,14 +484,13 @@ class Life {
   /** Once more for the same cause: no failure yet, so nobody is told of one. */
   private startAgain(number: number, why: string): void {
     const { front } = this.service
-    const overlap = front.kind === 'overlap' ? front : null
-    const generation = overlap?.next ?? (front.kind === 'starting' ? front.generation : null)
+    const generation = startingGeneration(front)
     if (generation?.number !== number) return
     this.effects.push({ do: 'notice', level: 'info', message: `generation ${number} ${why}` })
     this.leave(generation, 'killing', false)
     const { lane, cause, replaces } = generation
-    if (overlap === null) this.clear(lane, false, { do: 'spawn', cause, replaces })
-    else this.beside(overlap.current, cause)
+    if (front.kind === 'overlap') this.beside(front.current, cause)
+    else this.clear(lane, false, { do: 'spawn', cause, replaces })
   }
 
   private gone(number: number): void {

@@ -13,7 +13,7 @@ import { parseGenerationId } from './names.ts'
 import { processStartedAt } from './processes.ts'
 import { Runner } from './runner.ts'
 import { privilegeHint, startFailure } from './start-failure.ts'
-import type { Exit, Generation, Service } from './state.ts'
+import { type Exit, type Service, startingGeneration } from './state.ts'
 import { Unit, type UnitHome } from './unit.ts'
 import { serviceStatus } from './view.ts'
 import type { SavedWays } from './ways.ts'
@@ -46,7 +46,7 @@ export class Member implements Disposable {
     this.unit.wakes = saved?.wakes ?? []
     this.runner = new Runner(context, this.unit, this.unit.policy(), saved?.state ?? null)
     this.logging = new Logging(context, this.unit)
-    const starting = saved ? startingGeneration(saved.state) : null
+    const starting = saved ? startingGeneration(saved.state.front) : null
     if (starting?.standby) this.unit.uncalled.add(starting.number)
     if (saved?.state.standby) this.unit.uncalled.add(saved.state.standby.number)
   }
@@ -205,7 +205,7 @@ export class Member implements Disposable {
 
   #exited(number: number, { code, signal, left }: Pick<Exit, 'code' | 'signal' | 'left'>): void {
     const { runner, unit } = this
-    const starting = startingGeneration(runner.state)
+    const starting = startingGeneration(runner.state.front)
     const isStarting = starting?.number === number
     // It ended while it waited, or had loaded what has changed since: its code has not failed.
     const hadToEnd = unit.uncalled.has(number) || (starting?.standby && code === TRY_AGAIN)
@@ -229,12 +229,6 @@ export class Member implements Disposable {
 function newestNumber({ front }: Service): number | null {
   if (front.kind === 'overlap') return front.next.number
   return front.kind === 'starting' || front.kind === 'ready' ? front.generation.number : null
-}
-
-/** The generation that is not ready yet. */
-function startingGeneration({ front }: Service): Generation | null {
-  if (front.kind === 'overlap') return front.next
-  return front.kind === 'starting' ? front.generation : null
 }
 
 /** Generations that the machine believes to live, other than one that it has only asked for. */

@@ -143,6 +143,12 @@ export type Front =
   /** Waits until every generation has gone and the sockets are released. */
   | { kind: 'stopping'; next: 'stopped' | { start: Cause | null } }
 
+/** The generation that is not ready yet. */
+export function startingGeneration(front: Front): Generation | null {
+  if (front.kind === 'overlap') return front.next
+  return front.kind === 'starting' ? front.generation : null
+}
+
 export type Event = { at: number } & (
   | { type: 'up' }
   | { type: 'start' }

@@ -55,7 +55,7 @@ test('sleep ends the process and keeps the port: under load nobody is refused an
   const load = rig.load({ port, rate: 50 })
   await rig.eventually(() => load.result.ok > 5)
   await rig.succeed('sleep', 'api')
-  await rig.eventually(async () => (await rig.service('api')).generation === 2)
+  await rig.eventually(async () => (await rig.service('api')).generation > 1)
   const sofar = load.result.sent
   await rig.eventually(() => load.result.sent > sofar + 20)
   const { ok, sent, failures } = await load.stop()

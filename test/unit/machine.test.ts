@@ -192,6 +192,36 @@ describe('a swap', () => {
     expect(world.state).toMatchObject({ front: { generation: { number: 5 } }, standby: { number: 6 } })
   })
 
+  test('uses one that is being booted, too: it is called when it has come to wait', () => {
+    const world = ready({ standby: 'always' })
+    const booting = { ...world.state, standby: { number: 2, lane: 1, pid: null, revision: 1 } }
+    const boot = { kind: 'boot', number: 2, lane: 1 }
+    expect(activities(booting)).toContainEqual(boot)
+    const { state } = transition(booting, { type: 'change', detail: 'a.js', at: 99 })
+    expect(state).toMatchObject({ front: { kind: 'starting', generation: { number: 2 } }, steered: 1 })
+    expect(activities(state)).toContainEqual(boot)
+    const spawned = transition(state, { type: 'spawned', number: 2, pid: 1002, startedAt: 98, at: 100 })
+    expect(activities(spawned.state)).toContainEqual({
+      kind: 'await-ready',
+      number: 2,
+      lane: 1,
+      standby: true,
+    })
+    const failed = transition(state, {
+      type: 'spawn-failed',
+      number: 2,
+      message: 'no',
+      hint: null,
+      shortage: false,
+      at: 100,
+    })
+    expect(failed.state).toMatchObject({
+      front: { kind: 'starting', generation: { number: 3 } },
+      ends: [],
+      leaving: [{ number: 1 }],
+    })
+  })
+
   test('keeps what was booted ahead for a while only, and boots another after the next save', () => {
     const world = ready({ standby: 'lately' })
     const { standby } = world.state
