@@ -40,6 +40,12 @@ export const KNOWN = [
   'zod',
 ] as const
 
-/** Names of variables that they look at while they load. */
-export const READ =
-  /^(?:DEBUG|NODE_(?!ENV$)|TRACE_DEPRECATION$|WATCH_REPORT_|WS_NO_|PG_|READABLE_STREAM$|NO_COLOR$|FORCE_COLOR$|TERM$|CI$|TZ$|USER$|__MINIMATCH_)/i
+/** Names of variables that they look at while they load; the second and third line are for colours. */
+export const READ = new RegExp(
+  [
+    '^(DEBUG|NODE_(?!ENV$)|TRACE_DEPRECATION$|WATCH_REPORT_|WS_NO_|PG_|READABLE_STREAM$|TZ$|USER$|__MINIMATCH_',
+    '|NO_COLOR$|FORCE_COLOR$|COLORTERM$|TERM$|TERM_PROGRAM|TEAMCITY_VERSION$|CI$|CI_NAME$|GITHUB_ACTIONS$',
+    '|GITEA_ACTIONS$|GITLAB_CI$|CIRCLECI$|TRAVIS$|APPVEYOR$|BUILDKITE$|DRONE$)',
+  ].join(''),
+  'i',
+)

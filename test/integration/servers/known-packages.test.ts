@@ -23,9 +23,12 @@ interface Effects {
   asksWhoIsMain: string[]
 }
 
+/** Where there is no terminal some look whether a CI shows colours. */
+const env = { PATH: process.env.PATH, HOME: process.env.HOME, CI: 'true' }
+
 async function effectsOf(name: string, cwd = HERE): Promise<Effects> {
   const argv = ['--no-deprecation', join(HERE, 'probe.cjs'), name]
-  return JSON.parse((await promisify(execFile)(process.execPath, argv, { cwd })).stdout)
+  return JSON.parse((await promisify(execFile)(process.execPath, argv, { cwd, env })).stdout)
 }
 
 beforeAll(installKnownPackages, INSTALL_TIME)
