@@ -41,7 +41,7 @@ export class LogFile {
     mkdirSync(join(this.path, '..'), { recursive: true, mode: 0o700 })
   }
 
-  /** Of a generation that has said nothing. */
+  /** Of a generation that has run nothing of the project. */
   remove(): void {
     for (const path of [this.path, this.indexPath]) rmSync(path, { force: true })
   }

@@ -354,7 +354,8 @@ class Life {
     const { front } = this.service
     if (this.service.leaving.some((each) => each.number === number)) return this.gone(number)
     if (this.service.standby?.number === number) return this.standbyLost(message)
-    if (startingGeneration(front)?.standby) {
+    const starting = startingGeneration(front)
+    if (starting?.standby && starting.number === number) {
       this.startAgain(number, `was not booted ahead: ${message}`)
       return this.gone(number)
     }
