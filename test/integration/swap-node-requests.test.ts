@@ -5,9 +5,10 @@ import { connect as connectHttp2 } from 'node:http2'
 import { connect as connectTls } from 'node:tls'
 import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { signal } from '../rig/processes.ts'
 import type { Rig } from '../rig/rig.ts'
 import { bump } from '../rig/servers.ts'
-import { swapOnSave, taken } from '../rig/swap.ts'
+import { armed, swapOnSave, taken } from '../rig/swap.ts'
 import { get, Wire } from '../rig/wire.ts'
 
 /** `/held` is answered once the file `finish` is there; `/echo` with its body. */
@@ -189,18 +190,25 @@ createServer({}, (request, response) => {
   expect((await rig.service('api')).lastSwap).toMatchObject({ cut: 0 })
 })
 
-test('TLS: an idle connection is closed, a busy one is told Connection: close', async () => {
+/** As `scene`, of an HTTPS server; with what opens connections to it. */
+async function secureScene() {
   const options = "{ key: readFileSync('key.pem'), cert: readFileSync('cert.pem') }"
   const server = SERVER.replace('node:http', 'node:https')
     .replace('createServer((request', `createServer(${options}, (request`)
     .replace('import { existsSync }', 'import { existsSync, readFileSync }')
   const { rig, port } = await scene(server, selfSigned())
-  await using _ = rig
+  const connect = () => connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
   const open = async () => {
-    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
+    const socket = connect()
     await once(socket, 'secureConnect')
     return socket
   }
+  return { rig, connect, open }
+}
+
+test('TLS: an idle connection is closed, a busy one is told Connection: close', async () => {
+  const { rig, open } = await secureScene()
+  await using _ = rig
   const [idle, busy] = [await open(), await open()]
   // In one record with what is answered, so it has been read by then.
   busy.write(get('/') + get('/held'))
@@ -211,12 +219,45 @@ test('TLS: an idle connection is closed, a busy one is told Connection: close', 
   const idleEnded = once(idle, 'end')
   await rig.edit('api.mjs', bump)
   await idleEnded
-  const answer = once(busy, 'data')
+  const [answer, busyEnded] = [once(busy, 'data'), once(busy, 'end')]
   await rig.write({ finish: '' })
   expect(String((await answer)[0])).toMatch(/^HTTP\/1\.1 200 [\s\S]*connection: close/i)
-  busy.resume()
-  await once(busy, 'end')
+  await busyEnded
   await taken(rig)
   await oldIsGone(rig)
   expect((await rig.service('api')).lastSwap).toMatchObject({ cut: 0 })
+})
+
+test('TLS: who had sent a request, or just come for one, is answered; who comes then is the next generation’s', async () => {
+  const { rig, connect, open } = await secureScene()
+  await using _ = rig
+  const [used, fresh] = [await open(), await open()]
+  used.write(get('/'))
+  await once(used, 'data')
+  await armed(rig)
+  const pid = (await rig.service('api')).pid ?? 0
+  const devsock = [await rig.daemonPid(), await rig.holderPid()]
+  for (const each of [...devsock, pid]) signal(each, 'SIGSTOP')
+  await rig.edit('api.mjs', bump)
+  // The old generation has all this to read when it hears of the save.
+  const late = connect()
+  await once(late, 'connect')
+  const answers = [used, fresh].map(async (socket) => {
+    socket.write(get('/'))
+    const [answer] = await once(socket, 'data')
+    return String(answer)
+  })
+  late.write(get('/'))
+  const lateAnswer = once(late, 'data')
+  signal(pid, 'SIGCONT')
+  for (const answer of await Promise.all(answers)) {
+    expect(answer).toMatch(/connection: close/i)
+    expect(answer).toMatch(/v1$/)
+  }
+  for (const each of devsock) signal(each, 'SIGCONT')
+  expect(String(await lateAnswer)).toMatch(/v2$/)
+  late.destroy()
+  await taken(rig)
+  await oldIsGone(rig)
+  expect((await rig.service('api')).lastSwap).toMatchObject({ moved: 1, cut: 0 })
 })

@@ -12,7 +12,8 @@ export interface Handle {
   readonly writeQueueSize?: number
   readStop?(): number
   readStart?(): number
-  onconnection?(this: Handle, status: number, client: Handle): void
+  close?(): void
+  onconnection?(this: Handle, status: number, client: Handle | undefined): void
 }
 
 /** llhttp, as an HTTP server has one for each connection. */

@@ -1,4 +1,5 @@
 import { subscribe } from 'node:diagnostics_channel'
+import type { ServerResponse } from 'node:http'
 import type { Server } from 'node:net'
 import { nextTick } from 'node:process'
 import { type Descriptor, onReadable, type Watch } from '../../index.ts'
@@ -147,9 +148,9 @@ export class Mover {
       // Node lets go of the response after this.
       nextTick(quietly, () => this.#servers.get(server)?.settle(socket))
     })
-    subscribe('net.server.socket', (message) => {
-      const { socket } = message as { socket: ServerSocket & { server?: Server } }
-      quietly(() => socket.server && this.#servers.get(socket.server)?.settle(socket))
+    subscribe('http.server.request.start', (message) => {
+      const { server, response } = message as { server: Server; response: ServerResponse }
+      quietly(() => this.#servers.get(server)?.onLateRequest(response))
     })
     setInterval(() => {
       for (const served of this.#servers.values()) quietly(() => served.drain())

@@ -1,10 +1,14 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ServerHttp2Session } from 'node:http2'
 import type { Server, Socket } from 'node:net'
 import { duplicate } from '../../index.ts'
 import { endEventStream, sayGoingAway, tellLastResponse } from './farewell.ts'
 import * as node from './internals.ts'
 import type { Mover } from './mover.ts'
+import { quietly } from './quietly.ts'
+
+/** From a TLS handshake to the first request. */
+const FIRST_REQUEST_MS = 1_000
 
 /** A server with a slot, and the connections it has: in plain HTTP/1 they move, others are asked to come again. */
 export class Served {
@@ -14,6 +18,9 @@ export class Served {
   /** Upgraded connections, with what was written to each before its server answered the upgrade. */
   readonly #webSockets = new Map<Socket, number>()
   readonly #sessions = new Set<ServerHttp2Session>()
+  /** TLS connections that end unless a request comes. */
+  readonly #ending = new WeakSet<node.ServerSocket>()
+  #isDraining = false
 
   static can(server: Server): boolean {
     return node.connectionsOf(server) !== null || node.isHttp2(server)
@@ -47,6 +54,8 @@ export class Served {
 
   /** Lets go of all that can be let go of now. */
   drain(): void {
+    if (!this.#isDraining) this.#divert()
+    this.#isDraining = true
     const connections = node.connectionsOf(this.server)
     const idle = new Set(connections?.idle())
     for (const { socket } of connections?.all() ?? []) this.settle(socket, idle)
@@ -67,8 +76,8 @@ export class Served {
     const response = socket._httpMessage
     if ('encrypted' in socket) {
       // What TLS knows of a connection cannot be given away.
-      if (isIdle) socket.end()
-      else if (response) tellLastResponse(response)
+      if (response) tellLastResponse(response)
+      else if (isIdle) this.#endUnlessUsed(socket)
       return
     }
     if (isIdle) return this.#move(socket)
@@ -76,14 +85,54 @@ export class Served {
     if (response) endEventStream(response)
   }
 
+  /** What is accepted from now on is of the next generation: its server, TLS or not, has seen nothing of it. */
+  #divert(): void {
+    const { _handle: listener } = this.server
+    const onConnection = listener?.onconnection
+    if (!listener || !onConnection) return
+    listener.onconnection = (status, client) => {
+      let isGiven = false
+      quietly(() => {
+        isGiven = client !== undefined && this.#give(client)
+      })
+      if (isGiven) client?.close?.()
+      else onConnection.call(listener, status, client)
+    }
+  }
+
   #move(socket: node.ServerSocket): void {
-    const fd = socket._handle?.fd
-    if (fd === undefined || fd < 0) return
+    if (!socket._handle) return
     node.stopReading(socket)
-    const connection = duplicate(fd)
     // Closes this process's descriptor, and says nothing to the client.
-    socket.destroy()
-    this.#mover.move(this.position, connection)
+    if (this.#give(socket._handle)) socket.destroy()
+  }
+
+  #give({ fd = -1 }: node.Handle): boolean {
+    if (fd < 0) return false
+    this.#mover.move(this.position, duplicate(fd))
+    return true
+  }
+
+  /**
+   * A request may be with the kernel and not read yet: nobody who has sent one is left without an answer. One that
+   * was never used has come for a request, which comes after the handshake.
+   */
+  #endUnlessUsed(socket: node.ServerSocket): void {
+    if (this.#ending.has(socket)) return
+    this.#ending.add(socket)
+    const { bytesRead } = socket
+    const end = (): void => {
+      if (socket.bytesRead === bytesRead) socket.end()
+      else this.#ending.delete(socket)
+    }
+    if (bytesRead === 0) setTimeout(quietly, FIRST_REQUEST_MS, end).unref()
+    // All that is readable has been read when the loop has gone round once.
+    else setImmediate(() => setImmediate(quietly, end))
+  }
+
+  /** One that had been sent by the time this drains. */
+  onLateRequest(response: ServerResponse): void {
+    if ('encrypted' in response.req.socket) tellLastResponse(response)
   }
 
   #onSession(session: ServerHttp2Session): void {
