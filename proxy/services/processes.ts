@@ -36,13 +36,21 @@ export function allProcesses(): Member[] {
     if (!Number.isInteger(pid)) continue
     const stat = readOrNull(`/proc/${pid}/stat`)
     if (stat === null) continue
-    // The name may hold spaces and parentheses: fields count from its last one.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    const fields = fieldsOf(stat)
     const cpuMs = ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS
     found.push({ pid, group: Number(fields[2]), pages: Number(fields[21]), cpuMs })
   }
   return found
 }
+
+/** Whether its first thread, which is Node's event loop, has something to do: what wakes a thread makes it run (R). */
+export const isRunning = (pid: number): boolean => {
+  const stat = readOrNull(`/proc/${pid}/stat`)
+  return stat !== null && fieldsOf(stat)[0] === 'R'
+}
+
+/** Those from the third on, its state (proc_pid_stat(5)): the second, its name, may hold spaces and parentheses. */
+const fieldsOf = (stat: string): string[] => stat.slice(stat.lastIndexOf(')') + 2).split(' ')
 
 /** Inodes of the sockets that a process has open; empty where it has gone or may not be looked at. */
 export function socketInodes(pid: number): number[] {

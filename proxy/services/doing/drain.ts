@@ -1,13 +1,14 @@
 import type { Connection } from '../../../native/index.ts'
 import { accepted, acceptedUnix, heldByGroup, heldByProcesses, isBusy, waiting } from '../kernel.ts'
 import { generationId } from '../names.ts'
+import { isRunning } from '../processes.ts'
 import { pause, type Task } from './task.ts'
 
 /** Milliseconds between two looks: the first ones are quick, because most servers have nothing left to do. */
 const FIRST_LOOK_MS = 2
 const LOOK_MS = 25
-/** Milliseconds in which a program hears of the end of its last connection, which the kernel knows first. */
-const HEARD_MS = 10
+/** Most milliseconds for what a program does at the end of its last connection, of which the kernel knows first. */
+const HEARD_MS = 200
 
 /**
  * Waits until generation `number`, which gets no new connection any more, has accepted what waited in its lane
@@ -24,16 +25,17 @@ export async function drain(
   const { context, unit } = task
   const deadline = context.now() + unit.service.drainMs
   const id = generationId(unit.id, number)
+  const leader = unit.leaders.get(number) ?? 0
   // The answer tells, too, that the steering before it is done: nobody comes to this lane any more.
   const ask = async () => (await context.holder.drain(id)) ?? { moved: 0, pids: [] }
-  let before = 0
+  let heardBy = context.now() + HEARD_MS
   for (let look = FIRST_LOOK_MS; ; look = Math.min(LOOK_MS, look * 2)) {
     const { pids } = await ask()
     const left = () => connectionsLeft(task, number, pids)
-    const now = left()
-    if (before > 0 && now === 0) await pause(HEARD_MS, task)
-    before = now
-    const isDone = now === 0 && (!served || waiting(task, lane) === 0) && (await stopped(task, id, left))
+    const isEmpty = left() === 0 && (!served || waiting(task, lane) === 0)
+    if (!isEmpty) heardBy = context.now() + HEARD_MS
+    const hasHeard = context.now() >= heardBy || ![leader, ...pids].some(isRunning)
+    const isDone = isEmpty && hasHeard && (await stopped(task, id, left))
     if (isDone || context.now() >= deadline) {
       // What is not there any more may have been moved since it was asked.
       const { moved } = await ask()
