@@ -1,6 +1,7 @@
-import type { WriteStream } from 'node:tty'
+import type { ReadStream, WriteStream } from 'node:tty'
 import { render } from 'ink'
 import type { Io } from '../io.ts'
+import { InkInput } from './ink-input.ts'
 import { InkOutput } from './ink-output.ts'
 import type { Action } from './keys.ts'
 import { Painter, type Terminal } from './painter.ts'
@@ -17,6 +18,7 @@ export interface StageProps {
 
 /** The screen for a screen reader: by Ink's own means, below what the terminal has. */
 export class SpokenStage implements AsyncDisposable {
+  readonly #input: InkInput
   readonly #ink: ReturnType<typeof render>
 
   constructor(
@@ -24,9 +26,11 @@ export class SpokenStage implements AsyncDisposable {
     { stdin, paint }: Pick<Io, 'stdin' | 'paint'>,
     props: StageProps & { speech: Speech },
   ) {
+    this.#input = new InkInput(stdin)
     this.#ink = render(<SpokenScreen {...props} paint={paint} />, {
       stdout: terminal,
-      stdin,
+      // Ink asks of it only what it has.
+      stdin: this.#input as unknown as ReadStream,
       exitOnCtrlC: false,
       patchConsole: false,
       isScreenReaderEnabled: true,
@@ -36,12 +40,14 @@ export class SpokenStage implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ink.unmount()
     await this.#ink.waitUntilExit()
+    this.#input[Symbol.dispose]()
   }
 }
 
 /** The screen on a terminal, until it is disposed; then the terminal is as it was. */
 export class Stage implements AsyncDisposable {
   readonly #painter: Painter
+  readonly #input: InkInput
   readonly #output: InkOutput
   readonly #growth: Disposable
   readonly #ink: ReturnType<typeof render>
@@ -53,6 +59,7 @@ export class Stage implements AsyncDisposable {
   ) {
     const painter = new Painter(terminal)
     this.#painter = painter
+    this.#input = new InkInput(stdin)
     this.#output = new InkOutput(terminal, painter)
     this.#growth = props.store.logs.subscribe(() => painter.touch())
     painter.enter()
@@ -60,9 +67,9 @@ export class Stage implements AsyncDisposable {
       <UpScreen {...props} paint={paint} colours={colours} onPane={(pane) => painter.setPane(pane)} />
     )
     this.#ink = render(screen, {
-      // Ink asks of its output only what a frame needs.
+      // Ink asks of them only what keys and frames need.
       stdout: this.#output as unknown as WriteStream,
-      stdin,
+      stdin: this.#input as unknown as ReadStream,
       exitOnCtrlC: false,
       patchConsole: false,
       debug: true,
@@ -78,6 +85,7 @@ export class Stage implements AsyncDisposable {
     this.#ink.unmount()
     await this.#ink.waitUntilExit()
     this.#growth[Symbol.dispose]()
+    this.#input[Symbol.dispose]()
     this.#output[Symbol.dispose]()
     this.#painter.leave()
   }

@@ -52,9 +52,7 @@ function toKeys(input: string, key: InkKey): Key[] {
   if (key.ctrl) return [{ name: 'control', text: input }]
   const named = NAMED.find(([flag]) => key[flag])
   if (named) return [{ name: named[1] }]
-  const characters = [...input].flatMap(toKey)
-  // Escape and a key that came in one read: nothing here is asked for with Alt.
-  return key.meta ? [{ name: 'escape' }, ...characters] : characters
+  return [...input].flatMap(toKey)
 }
 
 /** Of several that came in one read, which Ink tells as one text. */

@@ -43,10 +43,10 @@ describe.each([
     expect(screen).toContain(`localhost:${web}`.slice(0, 12))
     expect(screen.split('\n')[0]).toBe('shop · 1 held · 1 ready')
     await tmux.press('Enter')
-    await tmux.shows('generation')
-    await tmux.press('Escape')
-    await tmux.shows('── all services')
-    await tmux.press('?')
+    // The log has that word, too, until the detail is there.
+    await tmux.until((text) => text.includes('generation') && !text.includes('── all'), 'the detail')
+    // Both come in one read.
+    await tmux.press('Escape', '?')
     await tmux.shows('select a service')
     await tmux.press('Escape')
     await tmux.shows('── all services')
