@@ -1,13 +1,16 @@
 #include <dirent.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <tuple>
 
 #include "platform.h"
 
@@ -31,6 +34,17 @@ struct Seen {
   pid_t pid, group;
 };
 
+/// The number that was given last in this namespace (proc_loadavg(5)): those above it were given before the numbers
+/// began again (kernel.pid_max, 32768 on small machines). The greatest where it cannot be read.
+pid_t newest_pid() {
+  const UniqueFd file(::open("/proc/loadavg", O_RDONLY | O_CLOEXEC));
+  std::array<char, 128> text;
+  const ssize_t size = file ? ::read(file.get(), text.data(), text.size()) : 0;
+  std::string_view line(text.data(), static_cast<size_t>(std::max<ssize_t>(size, 0)));
+  if (line.ends_with('\n')) line.remove_suffix(1);
+  return number_of<pid_t>(line.substr(line.rfind(' ') + 1)).value_or(std::numeric_limits<pid_t>::max());
+}
+
 /// Generations first, then the newest: a client that waits has mostly just begun.
 int list_processes(const std::vector<pid_t>& groups, std::vector<Seen>& processes) {
   const Folder proc(::opendir("/proc"));
@@ -38,8 +52,10 @@ int list_processes(const std::vector<pid_t>& groups, std::vector<Seen>& processe
   while (const dirent* entry = ::readdir(proc.get())) {
     if (const auto pid = number_of<pid_t>(entry->d_name)) processes.push_back({*pid, ::getpgid(*pid)});
   }
+  const pid_t newest = newest_pid();
   const auto rank = [&](const Seen& each) {
-    return std::pair(std::find(groups.begin(), groups.end(), each.group) != groups.end(), each.pid);
+    const bool is_asked_for = std::find(groups.begin(), groups.end(), each.group) != groups.end();
+    return std::tuple(is_asked_for, each.pid <= newest, each.pid);
   };
   std::sort(processes.begin(), processes.end(), [&](const Seen& a, const Seen& b) { return rank(a) > rank(b); });
   return 0;
