@@ -16,7 +16,7 @@ import { resolveReady } from './ready.ts'
 import { recognise } from './recognise.ts'
 import { shellArguments } from './shell-command.ts'
 import { resolveSockets } from './sockets.ts'
-import { aheadOf, standbyHindrance } from './standby.ts'
+import { resolveStandby } from './standby.ts'
 import type { ResolvedService } from './types.ts'
 import { resolveWatch } from './watch-globs.ts'
 
@@ -77,16 +77,20 @@ export async function resolveService(
   }
   resolveReload(written, path, complain)
   if (!sound || command === null) return null
-  const service: ResolvedService = {
-    name,
+  const started = {
     argv: script === null ? command.argv : shellArguments(script.line),
+    sockets,
+    adopt: written.adopt ?? true,
+    reload: written.reload ?? null,
+  }
+  const service: ResolvedService = {
+    ...started,
+    name,
     script: script && { path: script.path, env: script.env },
     command: command.text,
-    sockets,
     start: written.start ?? (worker ? 'eager' : 'on-demand'),
     watch,
     swap: written.swap ?? detected?.swap ?? 'hold',
-    reload: written.reload ?? null,
     ready,
     drainMs: milliseconds(written.drain, DRAIN_MS),
     stop: {
@@ -103,15 +107,8 @@ export async function resolveService(
     env,
     envFile: envFile.values,
     onConflict: written.onConflict ?? 'ask',
-    adopt: written.adopt ?? true,
-    standby: aheadOf(written.standby),
+    standby: resolveStandby(written.standby, started, path, complain),
     mode: written.mode ?? 'listen',
-  }
-  const hindrance = service.standby && standbyHindrance(service)
-  if (hindrance !== null && service.standby?.always === false) service.standby = null
-  else if (hindrance !== null) {
-    const hint = 'it is for `node FILE` on ports; remove `standby`'
-    complain({ path: [...path, 'standby'], message: `no process can be booted ahead: ${hindrance}`, hint })
   }
   return { service, files: [...envFile.files, ...(detected?.files ?? []), ...(script?.files ?? [])] }
 }

@@ -1,6 +1,10 @@
 /** Whose next process can be booted ahead: `node FILE`, which reads nothing of the project before FILE itself. */
 import { basename } from 'node:path'
+import type { Path } from './locate.ts'
+import type { Report } from './problems.ts'
 import type { Ahead, ResolvedService } from './types.ts'
+
+type Started = Pick<ResolvedService, 'argv' | 'sockets' | 'adopt' | 'reload'>
 
 /** Options of node(1) that read no file before the program does, and take no port. */
 const HARMLESS =
@@ -10,20 +14,25 @@ const HARMLESS =
 export const peculiarOption = (options: readonly string[]): string | null =>
   options.find((option) => !HARMLESS.test(option)) ?? null
 
-/** By what the configuration says of it. */
-export function aheadOf(written: boolean | readonly string[] | undefined): Ahead | null {
+/** Of a service that is started like that; without being asked for, where nothing hinders it. */
+export function resolveStandby(
+  written: boolean | readonly string[] | undefined,
+  started: Started,
+  path: Path,
+  report: Report,
+): Ahead | null {
   if (written === false) return null
-  const packages = typeof written === 'object' ? written : 'known'
-  return { packages, always: written !== undefined }
+  const hindrance = standbyHindrance(started)
+  if (hindrance === null)
+    return { packages: typeof written === 'object' ? written : 'known', always: written !== undefined }
+  if (written === undefined) return null
+  const hint = 'it is for `node FILE` on ports; remove `standby`'
+  report({ path: [...path, 'standby'], message: `no process can be booted ahead: ${hindrance}`, hint })
+  return null
 }
 
 /** What hinders it, as the end of a sentence; null where nothing does. */
-export function standbyHindrance({
-  argv,
-  sockets,
-  adopt,
-  reload,
-}: Pick<ResolvedService, 'argv' | 'sockets' | 'adopt' | 'reload'>): string | null {
+function standbyHindrance({ argv, sockets, adopt, reload }: Started): string | null {
   if (sockets.length === 0) return 'a worker is replaced, not swapped'
   if (sockets.some(({ address }) => address.kind === 'unix')) return 'a unix socket has one path'
   if (reload !== null) return '`reload` replaces no process'

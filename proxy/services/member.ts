@@ -1,3 +1,4 @@
+import { TRY_AGAIN } from '../../native/adopt/node/try-again.ts'
 import type { ResolvedService } from '../config/types.ts'
 import type { HolderEvent } from '../holder/event.ts'
 import type { HolderList } from '../holder/held.ts'
@@ -17,9 +18,6 @@ import { type Exit, type Service, startingGeneration } from './state.ts'
 import { Unit, type UnitHome } from './unit.ts'
 import { serviceStatus } from './view.ts'
 import type { SavedWays } from './ways.ts'
-
-/** What a process that stood by ends with where it is of no use any more (native/adopt/node/standby.ts). */
-const TRY_AGAIN = 75
 
 /** What of a service is kept for the next daemon. */
 export interface SavedMember {

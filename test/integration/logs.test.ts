@@ -61,7 +61,7 @@ test('100 MB of output stay bounded on disk, and no kept line is lost, while it 
   const watch = setInterval(() => {
     highest = Math.max(highest, onDisk(file.path))
   }, 5)
-  const child = run(file, writer(total))
+  const ended = once(run(file, writer(total)), 'exit')
   // A reader in the middle of it sees whole lines in their order, with gaps only where the hole overtook it.
   await eventually(() => statSync(file.path).size > 30 * MiB)
   let before = -1
@@ -70,7 +70,7 @@ test('100 MB of output stay bounded on disk, and no kept line is lost, while it 
     expect(number).toBeGreaterThan(before)
     before = number
   }
-  const [code] = await once(child, 'exit')
+  const [code] = await ended
   clearInterval(watch)
   recorder.close()
   expect(code).toBe(0)

@@ -1,5 +1,4 @@
 /** A save steers in the moment in which it is made: no answer is of the old code after it, whoever is busy or gone. */
-import { execFileSync } from 'node:child_process'
 import { rename, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -8,6 +7,7 @@ import { stateOf } from '../rig/processes.ts'
 import { Rig } from '../rig/rig.ts'
 import { bump, nodeServer } from '../rig/servers.ts'
 import { waiting } from '../rig/standby.ts'
+import { buildStaticGo } from '../rig/static-go.ts'
 import { armed, isArmed, swapOnSave, taken } from '../rig/swap.ts'
 import { Wire } from '../rig/wire.ts'
 
@@ -95,21 +95,6 @@ if os.fork() == 0:
 os.wait()
 `
 
-/** Answers with what the file `api.txt` had at its start; nothing of devsock can be in its process. */
-const GO = `package main
-
-import (
-	"net/http"
-	"os"
-)
-
-func main() {
-	version, _ := os.ReadFile("api.txt")
-	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { w.Write(version) })
-	panic(http.ListenAndServe(":"+os.Getenv("PORT"), nil))
-}
-`
-
 async function python(): Promise<{ rig: Rig; port: number }> {
   const rig = await Rig.create()
   const port = await rig.port()
@@ -119,10 +104,9 @@ async function python(): Promise<{ rig: Rig; port: number }> {
 }
 
 async function go(): Promise<{ rig: Rig; port: number }> {
-  const rig = await Rig.create({ files: { 'api.txt': "'v1'", 'api.go': GO } })
+  const rig = await Rig.create({ files: { 'api.txt': "'v1'" } })
   const port = await rig.port()
-  const env = { ...process.env, CGO_ENABLED: '0' }
-  execFileSync('go', ['build', '-o', 'server', 'api.go'], { cwd: rig.dir, env })
+  await buildStaticGo(rig.dir, 'api.txt')
   await rig.configure({ api: { command: ['./server'], listen: port, watch: ['api.txt'] } })
   return { rig, port }
 }

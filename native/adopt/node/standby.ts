@@ -1,8 +1,6 @@
 /** How a process that was booted ahead of its save waits. */
 import { Ahead } from './ahead.ts'
-
-/** EX_TEMPFAIL of sysexits.h: the daemon starts another one, and takes it for no failure of the code. */
-const TRY_AGAIN = 75
+import { TRY_AGAIN } from './try-again.ts'
 
 /** Waits here until the holder calls it. Throws where it may not wait, or has lost its holder. */
 export function standBy(fd: number): void {

@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process'
 import { providePackages } from '../../integration/servers/packages.ts'
 import type { Files, Rig } from '../../rig/rig.ts'
+import { buildStaticGo } from '../../rig/static-go.ts'
 
 /** A server as its author would write it. It answers `v1`; a save of `file` makes that another number. */
 export interface App {
@@ -73,20 +73,6 @@ app = Flask(__name__)
 @app.get('/')
 def root(): return 'v1'
 `
-const GO = `package main
-
-import (
-	"net/http"
-	"os"
-)
-
-func main() {
-	version, _ := os.ReadFile("version.txt")
-	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { w.Write(version) })
-	panic(http.ListenAndServe(":"+os.Getenv("PORT"), nil))
-}
-`
-
 const other = (name: string, command: string, file: string, content: string, files: Files = {}): App => ({
   name,
   command,
@@ -103,10 +89,7 @@ export const others: readonly App[] = [
   other('puma', 'puma -q -p $PORT', 'config.ru', 'run ->(env) { [200, {}, ["v1"]] }'),
   other('php -S', 'php -q -S localhost:$PORT', 'index.php', '<?php echo "v1";'),
   {
-    ...other('Go, static', './server', 'version.txt', 'v1', { 'server.go': GO }),
-    async prepare(rig) {
-      const env = { ...process.env, CGO_ENABLED: '0' }
-      execFileSync('go', ['build', '-o', 'server', 'server.go'], { cwd: rig.dir, env })
-    },
+    ...other('Go, static', './server', 'version.txt', 'v1'),
+    prepare: (rig) => buildStaticGo(rig.dir, 'version.txt'),
   },
 ]
