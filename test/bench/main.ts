@@ -9,6 +9,7 @@ import { machine } from './machine.ts'
 import { manySockets } from './many-sockets.ts'
 import { manySwaps } from './many-swaps.ts'
 import type { Row } from './measure.ts'
+import { recovery } from './recovery.ts'
 import { screens } from './screens.ts'
 import { status } from './status.ts'
 import { table } from './table.ts'
@@ -20,6 +21,7 @@ const benches = {
   throughput,
   'many-sockets': manySockets,
   'many-swaps': manySwaps,
+  recovery,
   status,
   screens,
 }

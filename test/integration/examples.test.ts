@@ -112,6 +112,8 @@ test('python-notify: under overlap the old generation answers until READY=1 of t
   const { rig, ports } = await rigWith('python-notify', [4620])
   await using _ = rig
   const [port = 0] = ports
+  // Long enough to tell who waits for it from who waits for a busy machine.
+  await rig.edit('server.py', (text) => text.replace('sleep(0.3)', 'sleep(1.5)'))
   await rig.up()
   expect((await rig.request(port)).body).toBe('hello from generation 1\n')
   await using load = rig.load({ port, rate: 50 })
@@ -119,6 +121,5 @@ test('python-notify: under overlap the old generation answers until READY=1 of t
   await rig.eventually(() => [...load.result.bodies.keys()].includes('greetings from generation 2\n'))
   const { ok, sent, slowestMs, failures } = await load.stop()
   expect({ ok, failures }).toEqual({ ok: sent, failures: [] })
-  // The new generation sleeps 300 ms before it is ready: nobody waited for that.
-  expect(slowestMs).toBeLessThan(300)
+  expect(slowestMs).toBeLessThan(1500)
 })
