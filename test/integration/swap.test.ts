@@ -45,6 +45,7 @@ test('under hold no connection that comes after the save is answered by the old 
 })
 
 test('under overlap the old generation answers until the next one is ready, and nobody waits', async () => {
+  // Who waits for the start is told from who waits for the processor: half a second was seen, beside other tests.
   const START_MS = 1_500
   const { rig, port } = await withApi({ swap: 'overlap' }, nodeServer('v1', slowStart(START_MS)))
   await using _ = rig

@@ -25,7 +25,7 @@ export async function drain(
   const { context, unit } = task
   const deadline = context.now() + unit.service.drainMs
   const id = generationId(unit.id, number)
-  const leader = unit.leaders.get(number) ?? 0
+  const leader = unit.leaders.get(number) ?? []
   // The answer tells, too, that the steering before it is done: nobody comes to this lane any more.
   const ask = async () => (await context.holder.drain(id)) ?? { moved: 0, pids: [] }
   let heardBy = context.now() + HEARD_MS
@@ -34,7 +34,7 @@ export async function drain(
     const left = () => connectionsLeft(task, number, pids)
     const isEmpty = left() === 0 && (!served || waiting(task, lane) === 0)
     if (!isEmpty) heardBy = context.now() + HEARD_MS
-    const hasHeard = context.now() >= heardBy || ![leader, ...pids].some(isRunning)
+    const hasHeard = context.now() >= heardBy || ![leader, pids].flat().some(isRunning)
     const isDone = isEmpty && hasHeard && (await stopped(task, id, left))
     if (isDone || context.now() >= deadline) {
       // What is not there any more may have been moved since it was asked.
