@@ -34,6 +34,7 @@ const SERVERS = [
     service: { command: '/usr/bin/gunicorn -w 2 -b 127.0.0.1:$PORT app:app' },
     signal: 'SIGHUP',
     binds: undefined,
+    resets: false,
   },
   {
     name: 'puma, a cluster',
@@ -42,6 +43,9 @@ const SERVERS = [
     service: { command: 'puma -q -w 2 -p $PORT' },
     signal: 'SIGUSR1',
     binds: undefined,
+    // Its worker, when it stops, closes a connection whose request has not come yet (can_close? in its client.rb), with
+    // devsock or without: seldom one of ours, as a rule on a busy machine.
+    resets: true,
   },
   {
     name: 'nginx',
@@ -50,12 +54,13 @@ const SERVERS = [
     service: { command: '/usr/sbin/nginx -p . -c nginx.conf' },
     signal: 'SIGHUP',
     binds: 8080,
+    resets: false,
   },
 ]
 
 test.each(SERVERS)(
   '$name is sent $signal under load: nothing is refused, its master stays, new content is served',
-  async ({ file, source, service, signal, binds }) => {
+  async ({ file, source, service, signal, binds, resets }) => {
     await using rig = await Rig.create({ files: { [file]: source('v1') } })
     const port = await rig.port()
     const listen = binds === undefined ? port : { address: port, binds }
@@ -69,8 +74,14 @@ test.each(SERVERS)(
       expect(await rig.succeed('wait', 'api')).toMatchObject({ stdout: expect.stringContaining(file) })
       await rig.eventually(async () => (await rig.request(port)).body === `v${save}`)
     }
-    const { ok, sent, failures } = await load.stop()
-    expect({ ok, failures }).toEqual({ ok: sent, failures: [] })
+    const { ok, sent, failures, reset } = await load.stop()
+    expect({
+      ok,
+      failures: failures.filter((failure) => !(resets && failure.includes('ECONNRESET'))),
+    }).toEqual({
+      ok: sent - (resets ? reset : 0),
+      failures: [],
+    })
     expect(await rig.service('api')).toMatchObject({
       state: 'ready',
       generation: 1,
