@@ -18,6 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kHelloDeadline = 5s;
+constexpr auto kClientsWait = 100ms;
 // Every Node server below a generation stays connected.
 constexpr size_t kMaxPeers = 4096;
 
@@ -29,6 +30,7 @@ Holder::Holder(Loop& loop, RuntimeFolder folder, UniqueFd listener, Launch daemo
     : loop_(loop),
       folder_(std::move(folder)),
       listener_(std::move(listener)),
+      clients_wait_(loop, [this] { listener_watch_.want(EPOLLIN); }),
       spare_(open_spare()),
       daemon_(loop, std::move(daemon)),
       generations_(loop, folder_.notify_folder(), defaults,
@@ -74,13 +76,7 @@ void Holder::on_child() {
 
 void Holder::on_connection() {
   UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!socket && (errno == EMFILE || errno == ENFILE)) {
-    spare_.reset();
-    socket = UniqueFd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    socket.reset();
-    spare_ = open_spare();
-    return log_line("a client was turned away: too many files open");
-  }
+  if (!socket && (errno == EMFILE || errno == ENFILE)) return turn_away();
   if (!socket) return;
   ucred who{};
   socklen_t size = sizeof who;
@@ -94,6 +90,20 @@ void Holder::on_connection() {
                    },
                    [this](Peer& closed) { on_closed(closed); }});
   if (peer->open()) peers_.push_back(std::move(peer));
+  out_of_files_ = false;
+  if (!spare_) spare_ = open_spare();
+}
+
+void Holder::turn_away() {
+  spare_.reset();
+  const bool away = static_cast<bool>(UniqueFd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC)));
+  spare_ = open_spare();
+  if (!out_of_files_) log_line("clients are turned away: too many files open");
+  out_of_files_ = true;
+  if (away) return;
+  // Its limit was lowered below what it has, or the machine has no file left: they would be reported again at once.
+  listener_watch_.want(0);
+  clients_wait_.start(kClientsWait);
 }
 
 void Holder::on_closed(Peer& peer) {

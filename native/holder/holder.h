@@ -54,6 +54,7 @@ class Holder {
   static const std::map<std::string, Verb>& verbs();
 
   void on_connection();
+  void turn_away();
   void answer(Peer& peer, Request& request, std::vector<UniqueFd> fds);
   void on_closed(Peer& peer);
   void reply(Peer& peer, const std::string& seq, Result<Reply> result);
@@ -155,6 +156,9 @@ class Holder {
   RuntimeFolder folder_;
   UniqueFd listener_;
   Watch listener_watch_;
+  Timer clients_wait_;
+  /// Said once, until there is one again.
+  bool out_of_files_ = false;
   /// Given up when no number is free, so that a client can be turned away instead of waiting for ever.
   UniqueFd spare_;
   DaemonProcess daemon_;

@@ -1,18 +1,15 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { uptime } from 'node:os'
 
 /** Clock ticks a second: USER_HZ, 100 on every Linux that Node runs on. */
 const TICKS = 100
 
 /** When a process started, from field 22 of /proc/PID/stat, in ms since the epoch: exact to one tick. */
 export function processStartedAt(startTime: number): { earliest: number; latest: number } {
-  const earliest = bootedAt() + (startTime * 1000) / TICKS
+  // It counts hundredths of a second as well, and needs no descriptor.
+  const bootedAt = Date.now() - uptime() * 1000
+  const earliest = bootedAt + (startTime * 1000) / TICKS
   return { earliest, latest: earliest + 1000 / TICKS }
-}
-
-/** /proc/uptime counts hundredths of a second, so this is exact to 10 ms like the ticks themselves. */
-function bootedAt(): number {
-  const seconds = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0])
-  return Date.now() - seconds * 1000
 }
 
 /** SS_CONNECTED (linux/net.h), as /proc/net/unix prints it. */

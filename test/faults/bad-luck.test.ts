@@ -10,7 +10,9 @@ async function shop(options: RigOptions = {}): Promise<{ rig: Rig; api: number; 
   const rig = await Rig.create({ ...options, files: { 'server.mjs': nodeServer(), ...options.files } })
   const [api, web] = [await rig.port(), await rig.port()]
   const command = ['node', 'server.mjs']
-  await rig.configure({ api: { command, listen: api, watch: ['*.mjs'] }, web: { command, listen: web } })
+  // A process that stands by needs nothing of what is taken away here.
+  const watched = { watch: ['*.mjs'], standby: false }
+  await rig.configure({ api: { command, listen: api, ...watched }, web: { command, listen: web } })
   return { rig, api, web }
 }
 

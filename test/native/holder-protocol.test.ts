@@ -15,6 +15,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { connectSeqpacket, memoryFile } from '../../native/index.ts'
 import { eventually } from '../rig/eventually.ts'
@@ -206,6 +207,21 @@ test('out of descriptors, the holder refuses in words, turns new clients away, a
   expect((await client.do('list')).ok).toBe(true)
   await daemon.do('spawn', [], [spec])
   await daemon.event('gone', 'x#1')
+})
+
+test('clients that cannot even be turned away wait, and cost nothing meanwhile', async () => {
+  const { holder, daemon } = await TestHolder.start()
+  await using _ = holder
+  const limit = (soft: number) => execFileSync('prlimit', [`--pid=${holder.pid}`, `--nofile=${soft}:`])
+  limit(3)
+  const waiting = holder.peer()
+  const before = ticks(holder.pid)
+  await delay(1_000)
+  expect(ticks(holder.pid) - before).toBeLessThan(10)
+  expect((await daemon.do('list')).ok).toBe(true)
+  limit(1_000)
+  expect((await waiting.do('hello', [1, 'client'])).ok).toBe(true)
+  expect(holder.log().match(/turned away/g)).toHaveLength(1)
 })
 
 test('out of descriptors, the holder still sees who lives: groups are signalled, and none is gone too early', async () => {
