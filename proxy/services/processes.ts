@@ -6,7 +6,7 @@ const TICKS = 100
 
 /** When a process started, from field 22 of /proc/PID/stat, in ms since the epoch: exact to one tick. */
 export function processStartedAt(startTime: number): { earliest: number; latest: number } {
-  // It counts hundredths of a second as well, and needs no descriptor.
+  // In hundredths of a second as well (/proc/uptime); in whole ones where no descriptor is free to read it with.
   const bootedAt = Date.now() - uptime() * 1000
   const earliest = bootedAt + (startTime * 1000) / TICKS
   return { earliest, latest: earliest + 1000 / TICKS }
