@@ -12,6 +12,8 @@ export interface Folders {
   runtime: string
   controlSocket: string
   holderSocket: string
+  /** What the holder and the daemon say. */
+  log: string
 }
 
 /** sun_path of unix(7) holds 108 bytes with its NUL; Node cuts a longer path without a word. */
@@ -29,6 +31,7 @@ export function locateFolders(env: NodeJS.ProcessEnv): Folders {
     runtime,
     controlSocket: join(runtime, 'control.sock'),
     holderSocket: join(runtime, 'holder.sock'),
+    log: join(state, 'holder.log'),
   }
 }
 

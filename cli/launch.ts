@@ -125,10 +125,9 @@ function startHolder(copy: string, folders: Folders, env: NodeJS.ProcessEnv): St
   const path = join(folders.state, `.start-${process.pid}`)
   const stderr = openSync(path, 'w+', 0o600)
   unlinkSync(path)
-  const log = join(folders.state, 'holder.log')
   const child = spawn(
     join(copy, 'devsock-holder'),
-    ['--runtime', folders.runtime, '--log', log, '--', process.execPath, join(copy, 'main.js')],
+    ['--runtime', folders.runtime, '--log', folders.log, '--', process.execPath, join(copy, 'main.js')],
     { detached: true, stdio: ['ignore', 'ignore', stderr], cwd: '/', env: daemonEnv(folders, env) },
   )
   let ended: string | typeof LOCKED | null = null
@@ -176,11 +175,9 @@ function readText(fd: number): string {
   return buffer.toString('utf8', 0, readSync(fd, buffer, 0, buffer.length, 0)).trim()
 }
 
-/** What both wrote last, for the message of a start that failed. */
-function lastWords({ state }: Folders): string {
-  const lines = ['daemon.log', 'holder.log']
-    .map((name) => join(state, name))
-    .filter((path) => existsSync(path))
-    .flatMap((path) => readFileSync(path, 'utf8').trimEnd().split('\n').slice(-LAST_LINES))
-  return lines.length > 0 ? ` Its last words: ${lines.join(' · ')}` : ''
+/** What was written last, for the message of a start that failed. */
+function lastWords({ log }: Folders): string {
+  if (!existsSync(log)) return ''
+  const lines = readFileSync(log, 'utf8').trimEnd().split('\n').slice(-LAST_LINES)
+  return ` Its last words: ${lines.join(' · ')}`
 }

@@ -22,7 +22,7 @@ export default defineConfig({
     target: 'node20',
     outDir: path('../dist/runtime'),
     emptyOutDir: true,
-    // A stack trace in somebody's daemon.log should name the function that it came from.
+    // A stack trace in somebody's log should name the function that it came from.
     minify: false,
     license: { fileName: 'licenses.md' },
     rolldownOptions: {

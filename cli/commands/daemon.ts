@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fail, ok, type Result } from '../../proxy/protocol.ts'
 import { Client, type Hello } from '../client.ts'
@@ -123,16 +123,14 @@ async function printLogs({ options, io }: Call<Options>, client: Client): Promis
   const count = Number(options.lines)
   if (!Number.isInteger(count) || count < 1)
     return fail('usage', `-n takes a whole number, not ${options.lines}.`)
-  for (const name of ['holder.log', 'daemon.log']) {
-    const path = join(client.folders.state, name)
-    if (!existsSync(path)) continue
-    const lines = readFileSync(path, 'utf8').trimEnd().split('\n').slice(-count)
-    if (!options.json) printLine(io.stdout, io.paint('dim', formatPath(path)))
-    for (const text of lines)
-      printLine(
-        io.stdout,
-        options.json ? JSON.stringify({ file: name, text }) : formatDaemonLine(text, io.paint),
-      )
-  }
+  const path = client.folders.log
+  if (!existsSync(path)) return ok(0)
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n').slice(-count)
+  if (!options.json) printLine(io.stdout, io.paint('dim', formatPath(path)))
+  for (const text of lines)
+    printLine(
+      io.stdout,
+      options.json ? JSON.stringify({ file: basename(path), text }) : formatDaemonLine(text, io.paint),
+    )
   return ok(0)
 }

@@ -34,6 +34,8 @@ constexpr int kExitFolder = 3;
 /// Another holder, or its daemon, has the lock.
 constexpr int kExitLocked = 10;
 
+constexpr off_t kLogBytes = 1 << 20;
+
 struct Options {
   std::string runtime;
   std::string log;
@@ -111,6 +113,13 @@ UniqueFd open_signals() {
   return UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
+/// Begins a new log where there is much of it; the one before is kept, with a `~`. Nobody writes to it by now: the lock
+/// is ours, and a daemon that goes on (--adopt) has it still.
+void set_aside(const std::string& log) {
+  struct stat info{};
+  if (::stat(log.c_str(), &info) == 0 && info.st_size > kLogBytes) ::rename(log.c_str(), (log + "~").c_str());
+}
+
 int run(int argc, char** argv) {
   const auto options = parse_options(argc, argv);
   if (!options) {
@@ -135,6 +144,7 @@ int run(int argc, char** argv) {
   }
   auto listener = folder->listen();
   if (!listener) return complain(listener.error(), kExitFolder);
+  if (!options->adopt) set_aside(options->log);
   auto log = open_log(options->log);
   if (!log) return complain(log.error(), kExitFailed);
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return complain(failed("prctl", "subreaper"), kExitFailed);

@@ -12,6 +12,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -237,6 +238,29 @@ test('out of descriptors, the holder still sees who lives: groups are signalled,
   expect((await daemon.event('exited', 'x#1')).args).toEqual(['x#1', '', '9', '1'])
   expect((await daemon.do('signal', ['x#1', 9, 'group'])).fields).toEqual(['1'])
   await daemon.event('gone', 'x#1')
+})
+
+test('a log that has grown is put aside for a new one, by whoever has the lock alone', async () => {
+  const { holder } = await TestHolder.start()
+  await using _ = holder
+  const before = `${holder.logFile}~`
+  const grow = (bytes: number) => writeFileSync(holder.logFile, 'x'.repeat(bytes))
+  grow((1 << 20) + 1)
+  expect(await holder.another().ended()).toBe(10)
+  expect(existsSync(before)).toBe(false)
+  const again = async () => {
+    signal(holder.pid, 'SIGTERM')
+    await holder.process.ended()
+    await holder.restart()
+    await holder.hello('client')
+  }
+  await again()
+  expect(statSync(before).size).toBeGreaterThan(1 << 20)
+  expect(holder.log()).toMatch(/^\S+ holder\[\d+\] started\n/)
+
+  grow(1_000)
+  await again()
+  expect(holder.log()).toMatch(/^x+\S+ holder\[\d+\] shutting down\n/)
 })
 
 test('shutdown ends everything, however stubborn, and leaves nothing', async () => {

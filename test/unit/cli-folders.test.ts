@@ -31,6 +31,7 @@ test('the environment names the folders: DEVSOCK_…, then XDG_STATE_HOME, then 
     runtime: '/home/ann/.local/state/devsock/run',
     controlSocket: '/home/ann/.local/state/devsock/run/control.sock',
     holderSocket: '/home/ann/.local/state/devsock/run/holder.sock',
+    log: '/home/ann/.local/state/devsock/holder.log',
   })
   expect(locateFolders({ HOME: '/home/ann', XDG_STATE_HOME: '/x' }).state).toBe('/x/devsock')
   expect(locateFolders({ HOME: '/h', XDG_STATE_HOME: '/x', DEVSOCK_STATE_DIR: '/s' }).runtime).toBe('/s/run')
