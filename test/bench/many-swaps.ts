@@ -4,7 +4,7 @@ import type { Usage } from '../rig/usage.ts'
 import type { Row } from './measure.ts'
 
 const SWAPS = 1000
-/** Until every lane has been made, and the daemon has run all of its code and collected its garbage. */
+/** Until the daemon has run all of its code and collected its garbage. */
 const FIRST = 100
 /** What Node keeps of its heap differs by this from one time to the next, MB. */
 const NODE_MB = 16

@@ -1,9 +1,10 @@
 /** Connections of Node servers go from one generation to the next. */
-import { readdir, readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
+import { LANES } from '../../proxy/services/state.ts'
 import { KeepAliveClients } from '../rig/keep-alive.ts'
 import { bump, nodeServer } from '../rig/servers.ts'
 import { armed, swapOnSave, taken } from '../rig/swap.ts'
+import { usageOf } from '../rig/usage.ts'
 import { Wire } from '../rig/wire.ts'
 
 test('keep-alive clients see 20 saves without a failed request, a new connection, or old code after a save was taken in', async () => {
@@ -147,21 +148,17 @@ test('after many swaps with keep-alive clients the holder is as small as before'
     await armed(rig)
   }
   for (let save = 2; save <= 12; save += 1) await swap(save)
-  const before = await sizeOf(holder)
+  const before = await usageOf(holder)
   for (let save = 13; save <= 42; save += 1) await swap(save)
   // Those of the last swap may be on their way yet.
   const after = await rig.eventually(async () => {
-    const size = await sizeOf(holder)
-    return size.descriptors === before.descriptors ? size : null
+    const usage = await usageOf(holder)
+    return usage.descriptors === before.descriptors ? usage : null
   })
-  expect(after.kib).toBeLessThan(before.kib + 256)
+  expect(after.memory).toBeLessThan(before.memory + 0.25)
+  // And the dashboard's.
+  expect(after.listeners).toBeLessThanOrEqual(LANES + 1)
   expect(await clients.stop()).toMatchObject({ failures: [], stale: [], connections: 20 })
 }, 240_000)
 
 const isServer = ({ command }: { command: string }): boolean => command.includes('api.mjs')
-
-async function sizeOf(pid: number): Promise<{ descriptors: number; kib: number }> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  const kib = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1])
-  return { descriptors: (await readdir(`/proc/${pid}/fd`)).length, kib }
-}

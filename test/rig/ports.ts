@@ -34,14 +34,18 @@ async function isFree(port: number): Promise<boolean> {
   }
 }
 
-/** TCP ports of this machine that somebody listens on, from proc_net_tcp (state 0A). */
-export async function listeningPorts(): Promise<Set<number>> {
-  const ports = new Set<number>()
+/** TCP sockets of this machine that listen, from proc_net_tcp (state 0A). */
+export async function listeners(): Promise<{ port: number; inode: number }[]> {
+  const found: { port: number; inode: number }[] = []
   for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
     for (const line of (await readFile(table, 'utf8')).split('\n').slice(1)) {
-      const [, local, , state] = line.trim().split(/\s+/)
-      if (state === '0A' && local) ports.add(Number.parseInt(local.slice(local.lastIndexOf(':') + 1), 16))
+      const fields = line.trim().split(/\s+/)
+      if (fields[3] !== '0A') continue
+      found.push({ port: Number.parseInt(fields[1]?.split(':')[1] ?? '', 16), inode: Number(fields[9]) })
     }
   }
-  return ports
+  return found
 }
+
+export const listeningPorts = async (): Promise<Set<number>> =>
+  new Set((await listeners()).map(({ port }) => port))

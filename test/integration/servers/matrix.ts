@@ -4,11 +4,11 @@
  */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { allProcesses, socketInodes } from '../../../proxy/services/processes.ts'
+import { listeners } from '../../rig/ports.ts'
 import { CHECKOUT, type Files, Rig } from '../../rig/rig.ts'
 import { providePackages } from './packages.ts'
 
@@ -165,7 +165,7 @@ export const asUser = (user: string): string[] => [
 /** Every listener on the port is a slot of the holder, and one of the generation's processes accepts from one. */
 async function expectOnlyOurs(rig: Rig, port: number): Promise<void> {
   const slots = new Set(socketInodes(await rig.holderPid()))
-  const listening = await listenersOn(port)
+  const listening = (await listeners()).filter((each) => each.port === port).map(({ inode }) => inode)
   expect(listening.length).toBeGreaterThan(0)
   expect(listening.filter((inode) => !slots.has(inode))).toEqual([])
   const { pid } = await rig.service('web')
@@ -173,20 +173,6 @@ async function expectOnlyOurs(rig: Rig, port: number): Promise<void> {
   expect(group.flatMap((each) => socketInodes(each.pid)).some((inode) => listening.includes(inode))).toBe(
     true,
   )
-}
-
-/** Inodes of the sockets in state LISTEN (0A in proc_net_tcp). */
-async function listenersOn(port: number): Promise<number[]> {
-  const inodes: number[] = []
-  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
-    for (const line of (await readFile(table, 'utf8')).split('\n').slice(1)) {
-      const fields = line.trim().split(/\s+/)
-      if (fields[3] === '0A' && Number.parseInt(fields[1]?.split(':')[1] ?? '', 16) === port) {
-        inodes.push(Number(fields[9]))
-      }
-    }
-  }
-  return inodes
 }
 
 async function expectLogged(rig: Rig, pattern: RegExp): Promise<void> {
